@@ -58,7 +58,7 @@ OWN = {
         }
     ),
     "prometheus": frozenset({"exemplars", "families", "names", "negotiation", "protobuf", "text"}),
-    "otlp": frozenset({"presets"}),
+    "otlp": frozenset({"grpc", "grpc_probes", "grpc_status", "json_encoding", "presets"}),
     "prometheus_remote_write": frozenset({"exemplars", "label_columns", "native", "stale", "symbols", "written"}),
 }
 """What only this backend has: a name here is a decision, not a habit."""

@@ -27,7 +27,7 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     ),
     "otlp": BuiltIn(
         "magictel.exporters.otlp:OtlpExporter",
-        "OpenTelemetry Collector and OTLP receivers, over HTTP",
+        "OpenTelemetry Collector and OTLP receivers, over HTTP or gRPC",
         (),
     ),
     "prometheus": BuiltIn(

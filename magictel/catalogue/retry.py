@@ -36,13 +36,22 @@ RETRY: Mapping[str, str] = {
 """The description of each class."""
 
 
+_CREDENTIALS = frozenset(
+    {
+        *("http.unauthorized", "http.forbidden", "otlp.http.dynatrace-scheme", "otlp.http.honeycomb-dataset"),
+        *("otlp.grpc.http-401", "otlp.grpc.unauthenticated", "otlp.grpc.denied"),
+    }
+)
+"""Codes of a 401 or 403 whose names do not show that."""
+
+
 def waits_for(code: str, retry: str) -> str | None:
     """Return `credentials` or `TLS files` if points wait until these are right, as an exporter keeps them; otherwise None."""
     if retry != RetryClass.NO:
         return None
-    if ".auth." in code or ".authz." in code or code in ("http.unauthorized", "http.forbidden"):
+    if ".auth." in code or ".authz." in code or code in _CREDENTIALS:
         return "credentials"
-    return "TLS files" if code.startswith("tls.") else None
+    return "TLS files" if code.startswith("tls.") or code == "otlp.grpc.unknown-ca" else None
 
 
 def again(code: str, retry: str) -> str:

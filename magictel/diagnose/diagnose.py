@@ -12,6 +12,7 @@ from typing import Literal
 
 from magictel.catalogue.pages import explain
 from magictel.diagnose.diagnosis import (
+    ANY_BACKEND,
     BY_CLASS,
     STANDS_WITH,
     UNRECOGNISED,
@@ -20,6 +21,7 @@ from magictel.diagnose.diagnosis import (
     During,
     Pasted,
     Verdict,
+    is_own,
     look_alikes,
     title_of,
 )
@@ -101,7 +103,7 @@ def _symptom(exporter: AnyExporter, text: str) -> Diagnosis | None:
         if not exporter.origins and diagnosis.code:  # no option is set: the message would name a default path
             diagnosis = replace(diagnosis, message=title_of(diagnosis.code))
         return diagnosis
-    code = code_in(text)
+    code = code_in(text, lambda known: is_own(known, (*ANY_BACKEND, *exporter.code_families)))
     page = explain(code) if code is not None else None
     if page is None:
         return None
@@ -109,6 +111,8 @@ def _symptom(exporter: AnyExporter, text: str) -> Diagnosis | None:
     title = page.title.rstrip(".")
     message = f"{peer}: {title[0].lower()}{title[1:]}" if peer is not None and not title[1].isupper() else page.title
     outcome: Verdict | None = None if page.code.startswith("config.") else "unavailable"  # no request happened
+    if outcome not in STANDS_WITH[page.retry]:
+        outcome = BY_CLASS[page.retry]
     return Diagnosis(exporter.name, outcome, page.code, message)
 
 

@@ -2,7 +2,7 @@
 
 The retry class is that of the code's page. The outcomes that each class may have:
 
-    no                rejected, partial, unavailable (no usable backend answers), none
+    no                rejected, partial, unavailable (no usable backend answers), delivered (with a warning), none
     backoff           unavailable, throttled, partial, unconfirmed (a repeat gave no more information)
     after-header      throttled, unavailable, partial
     split             too-large
@@ -31,7 +31,7 @@ During = Literal["auth", "health", "write", "read"]
 Verdict = Literal["delivered", "partial", "throttled", "unavailable", "too-large", "rejected", "unconfirmed"]
 
 STANDS_WITH: Mapping[str | None, frozenset[Verdict | None]] = {
-    RetryClass.NO: frozenset({"rejected", "partial", "unavailable", None}),
+    RetryClass.NO: frozenset({"rejected", "partial", "unavailable", "delivered", None}),
     RetryClass.BACKOFF: frozenset({"unavailable", "throttled", "partial", "unconfirmed"}),
     RetryClass.AFTER_HEADER: frozenset({"throttled", "unavailable", "partial"}),
     RetryClass.SPLIT: frozenset({"too-large"}),
@@ -59,7 +59,7 @@ BY_CLASS: Mapping[str, Verdict | None] = {
     RetryClass.UNKNOWN: None,
 }
 """The default outcome of a code."""
-_ANY_BACKEND = frozenset({"config", "delivery", "http", "net", "tls", "usage", "verify"})
+ANY_BACKEND = frozenset({"config", "delivery", "http", "net", "tls", "usage", "verify"})
 """Families of codes for every exporter; others belong to the exporters that list them in `code_families`."""
 
 
@@ -130,7 +130,7 @@ def look_alikes(
     """Return the alternatives to `code` for an exporter of these families: `known` first, each once, without `code` itself."""
     page = explain(code) if code else None
     alike = [Alternative(other, why) for other, why in page.alike] if page else []
-    alike = [other for other in alike if is_own(other.code, (*_ANY_BACKEND, *families))]
+    alike = [other for other in alike if is_own(other.code, (*ANY_BACKEND, *families))]
     others: dict[str, Alternative] = {}
     for other in (*known, *alike):
         if other.code != code:

@@ -10,6 +10,7 @@ import errno
 import functools
 import os
 import re
+from collections.abc import Callable
 
 from magictel.catalogue.pages import error_patterns
 
@@ -37,10 +38,10 @@ _NETWORK = frozenset(
 _WORDED = {os.strerror(number).lower(): number for number in sorted(errno.errorcode, reverse=True)}
 
 
-def code_in(text: str) -> str | None:
-    """Return the code of the failure without a complete reply that a text reports, or None."""
+def code_in(text: str, concerns: Callable[[str], bool] = lambda code: True) -> str | None:
+    """Return the code of the failure without a complete reply that a text reports, or None. `concerns`: whether a code is considered."""
     spaced = f"{text}\n{_WORDS.sub(' ', text)}"  # TLSV1_ALERT_UNKNOWN_CA and UnknownCa read as words too
-    return next((code for code, pattern in _patterns() if pattern.search(spaced)), None)
+    return next((code for code, pattern in _patterns() if pattern.search(spaced) and concerns(code)), None)
 
 
 @functools.cache

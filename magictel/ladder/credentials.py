@@ -13,7 +13,7 @@ from magictel.http.reply_words import words_of
 from magictel.http.responder import responder_of
 from magictel.http.wire import Reply, Wire
 from magictel.model.finding import Finding, Rung
-from magictel.model.outcome import Outcome, Rejected
+from magictel.model.outcome import Delivered, Outcome, Partial, Rejected
 
 REFUSED = frozenset({401, 403})
 _AUTHENTICATE = "set or correct the credentials"
@@ -116,11 +116,18 @@ def empty_write(
 ) -> Finding:
     """Send a request without points, which stores nothing. `refusal`: the finding for a 401 or 403."""
     reply = wire.request("POST", path, body=body, headers=headers)
-    verdict = judge(reply)
-    if reply.ok and not reply.looks_like_html and not isinstance(verdict, Rejected):
-        return Finding.passed(Rung.WRITE, f"an empty write is accepted ({reply.status})", status=reply.status)
     if reply.status in REFUSED:
         return replace(refusal(reply), rung=Rung.WRITE)
+    verdict = judge(reply)
+    if isinstance(verdict, Delivered) and verdict.warning is not None:
+        code, message = verdict.warning.code, verdict.warning.message
+        return Finding.warned(
+            Rung.WRITE, code, f"an empty write is accepted, with a warning: {message}", status=reply.status
+        )
+    if isinstance(verdict, Partial) and verdict.why is not None:
+        return Finding.failed(Rung.WRITE, verdict.why.code, verdict.why.message, status=reply.status)
+    if reply.ok and not reply.looks_like_html and not isinstance(verdict, Rejected):
+        return Finding.passed(Rung.WRITE, f"an empty write is accepted ({reply.status})", status=reply.status)
     return Finding.failed(
         Rung.WRITE,
         getattr(verdict, "code", "http.not-a-backend"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 
@@ -10,6 +11,7 @@ from magictel.http.wire import Wire
 from magictel.ladder.certificate import not_again
 from magictel.model.finding import Finding, Rung
 from magictel.net.connect import left, reach
+from magictel.net.dns import resolve
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import Proxy, ProxyRefused
 from magictel.net.tls import TlsOptions, handshake, ssl_context
@@ -69,6 +71,28 @@ def speaks_tls(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> bool:
     except ssl.SSLError as failure:
         return "ALERT" in (failure.reason or "")
     except (OSError, ProxyRefused):
+        return False
+    return True
+
+
+def listens_on_localhost_only(endpoint: Endpoint, timeout: float) -> bool:
+    """Return whether an address of this machine, whose port refuses connections, accepts them on 127.0.0.1."""
+    until = time.monotonic() + timeout
+    try:
+        hosts = {str(address[4][0]) for address in resolve(endpoint.host, endpoint.port, timeout)}
+        if "127.0.0.1" in hosts or not any(map(_is_of_this_machine, hosts)):
+            return False
+        with reach(Endpoint(endpoint.scheme, "127.0.0.1", endpoint.port), None, until):
+            return True
+    except OSError:
+        return False
+
+
+def _is_of_this_machine(host: str) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind((host, 0))
+    except OSError:
         return False
     return True
 

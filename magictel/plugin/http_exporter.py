@@ -80,6 +80,8 @@ class HttpExporter(Exporter[S]):
     status, headers and responder."""
     rights_codes: ClassVar[tuple[str, ...]] = ()
     """Prefixes of codes for missing credentials or permissions: such items wait, as all do after a 401."""
+    renewed_by_files: ClassVar[tuple[str, ...]] = ("tls.",)
+    """Prefixes of the codes of failures that other TLS files may fix: they are read again."""
     products: ClassVar[tuple[str, ...]] = ()
     """The backend's names in `magictel.http.products`: a server that names another product fails at rung http."""
 
@@ -190,17 +192,21 @@ class HttpExporter(Exporter[S]):
             return self._given
         transport = self._transports.get("http")
         if transport is None:
-            created = HttpTransport(
-                self.tls_options(),
-                connect_timeout=self.settings.connect_timeout,
-                proxy=self.settings.proxy,
-                trust_env=self.settings.trust_env,
-                redact=self.redact,
-                observer=self.observers,
-            )
+            created = self.create_transport()
             # atomic: threads that come together get the same one
             transport = self._transports.setdefault("http", created)
         return transport
+
+    def create_transport(self) -> Transport:
+        """Return a new transport, with the TLS files of now; default: HTTP/1.1 over pooled connections."""
+        return HttpTransport(
+            self.tls_options(),
+            connect_timeout=self.settings.connect_timeout,
+            proxy=self.settings.proxy,
+            trust_env=self.settings.trust_env,
+            redact=self.redact,
+            observer=self.observers,
+        )
 
     def wire(
         self,
@@ -242,12 +248,12 @@ class HttpExporter(Exporter[S]):
         if self._locked_out:
             self.renew()
         attempted = self._attempt_once(payload, timeout)
-        self._locked_out = _may_be_renewed(attempted)
+        self._locked_out = self._may_be_renewed(attempted)
         if self._locked_out and self.renew():
             before = attempted
             waited = before.waited or 0.0
             attempted = self._attempt_once(payload, timeout - waited)
-            self._locked_out = _may_be_renewed(attempted)
+            self._locked_out = self._may_be_renewed(attempted)
             waited += attempted.waited or 0.0
             attempted = msgspec.structs.replace(attempted, bytes=before.bytes + attempted.bytes, waited=waited)
         if not isinstance(attempted.outcome, Throttled | Unavailable):
@@ -264,6 +270,11 @@ class HttpExporter(Exporter[S]):
             # Not closed: other threads may be sending on it. Its connections are closed when the last of them lets it go.
             self._transports.pop("http", None)
         return bool(renewed) or changed
+
+    def _may_be_renewed(self, attempted: Attempted) -> bool:
+        """Return whether other credentials or certificates may fix this failure."""
+        code = getattr(attempted.outcome, "code", "")
+        return attempted.status in _REFUSED or (attempted.status is None and code.startswith(self.renewed_by_files))
 
     def _sent_body(self, payload: Payload) -> SentBody:
         framed = self.frame(payload)
@@ -392,12 +403,6 @@ def _user_agent() -> dict[str, str]:
     from magictel import __version__
 
     return {"User-Agent": f"magictel/{__version__}"}
-
-
-def _may_be_renewed(attempted: Attempted) -> bool:
-    """Return whether other credentials or certificates may fix this failure."""
-    code = getattr(attempted.outcome, "code", "")
-    return attempted.status in _REFUSED or (attempted.status is None and code.startswith("tls."))
 
 
 def _tls_options(settings: HttpSettings) -> TlsOptions:

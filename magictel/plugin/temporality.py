@@ -14,11 +14,15 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality
 
 
 def preferred_temporality(name: str) -> dict[type, AggregationTemporality]:
-    """Return a temporality preference of OpenTelemetry: "delta" is for monotonic instruments; up-down counters stay cumulative."""
-    chosen = AggregationTemporality.DELTA if name == "delta" else AggregationTemporality.CUMULATIVE
+    """Return a temporality preference of OpenTelemetry: "delta" is for monotonic instruments; up-down counters stay cumulative.
+
+    "lowmemory": delta where the SDK then need not remember anything, so not for observable counters.
+    """
+    delta, cumulative = AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE
+    chosen = delta if name in ("delta", "lowmemory") else cumulative
     return {
         Counter: chosen,
-        ObservableCounter: chosen,
+        ObservableCounter: delta if name == "delta" else cumulative,
         Histogram: chosen,
         ObservableGauge: AggregationTemporality.CUMULATIVE,
         UpDownCounter: AggregationTemporality.CUMULATIVE,

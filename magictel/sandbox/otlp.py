@@ -1,23 +1,25 @@
 """An emulator of Prometheus 3 as an OTLP receiver, with the query and admin API around it.
 
-It decodes with protobuf's own classes and stores what Prometheus stores: series named as its OTLP receiver names them, and `target_info`.
-Not emulated: OTLP in JSON, and exemplars.
+It decodes protobuf and JSON with protobuf's own classes and stores what Prometheus stores: series named as its OTLP receiver names them,
+and `target_info`. Not emulated: exemplars.
 """
 
 from __future__ import annotations
 
+from google.protobuf.json_format import ParseError
 from google.protobuf.message import DecodeError
 from google.protobuf.text_format import MessageToString
 
 from magictel.clock import Clock
 from magictel.http.wire import Reply, Request
 from magictel.sandbox.endpoints import dated, decompressed
-from magictel.sandbox.otlp_protobuf import MetricsRequest
+from magictel.sandbox.otlp_protobuf import MetricsRequest, from_json
 from magictel.sandbox.otlp_series import DeltaError, series_of
 from magictel.sandbox.prometheus_remote_write import Parameters, PrometheusRemoteWriteEmulator, sentence, success
 from magictel.sandbox.prometheus_store import RefusedError
 
 PATH = "/api/v1/otlp/v1/metrics"
+_DECODERS = {"application/x-protobuf": MetricsRequest.FromString, "application/json": from_json}
 _REFUSALS = {
     400: "proto: wrong wireType",
     401: "Unauthorized",
@@ -72,16 +74,17 @@ class OtlpEmulator(PrometheusRemoteWriteEmulator):
     def export(self, request: Request, parameters: Parameters) -> Reply:
         """Store a request, all of it or nothing."""
         kind = request.header("Content-Type").split(";")[0].strip()
-        if kind != "application/x-protobuf":
+        decode = _DECODERS.get(kind)
+        if decode is None:
             return sentence(415, f"unsupported content type: {kind}")
         body = decompressed(request)
         if body is None:
             return sentence(400, "gzip: invalid header")
         try:
-            message = MetricsRequest.FromString(body)
+            message = decode(body)
             series = [each for received in message.resource_metrics for each in series_of(received)]
             self.store.append(series, self.now())
-        except DecodeError as failure:
+        except (DecodeError, ParseError, ValueError) as failure:
             return sentence(400, str(failure) or "unexpected EOF")
         except DeltaError as failure:
             return sentence(400, f'invalid temporality and type combination for metric "{failure}"')

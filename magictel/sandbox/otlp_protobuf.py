@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from typing import Any
+
+from google.protobuf import json_format
+
 from magictel.sandbox.protobuf_classes import message_class
 
 _MESSAGES = {
@@ -44,3 +50,14 @@ _MESSAGES = {
 
 MetricsRequest = message_class("otlp", _MESSAGES, "ExportMetricsServiceRequest", "proto2")
 """`ExportMetricsServiceRequest`: the body of an OTLP request for metrics."""
+
+
+def from_json(body: bytes) -> Any:
+    """Return the message of a request in OTLP JSON, where ids are hexadecimal. Raise `ValueError` or `json_format.ParseError`."""
+    tree = json.loads(body, object_hook=_with_ids_in_base64)
+    return json_format.ParseDict(tree, MetricsRequest(), ignore_unknown_fields=True)
+
+
+def _with_ids_in_base64(members: dict[str, Any]) -> dict[str, Any]:
+    ids = {key: members[key] for key in ("traceId", "spanId") if key in members}
+    return members | {key: base64.b64encode(bytes.fromhex(value)).decode() for key, value in ids.items()}

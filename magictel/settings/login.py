@@ -75,7 +75,7 @@ class LoginSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def _url_login(self) -> Address | None:
         urls = getattr(self, "url", ())
-        if not any("@" in revealed(url) for url in ((urls,) if isinstance(urls, str) else urls)):
+        if not any("@" in revealed(url) for url in ((urls,) if isinstance(urls, str) else urls or ())):
             return None
         return next((address for address in self.addresses() if address.username is not None), None)
 

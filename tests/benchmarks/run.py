@@ -24,7 +24,7 @@ _PEERS = (
     "opentelemetry-exporter-prometheus",
     "opentelemetry-exporter-prometheus-remote-write",
 )
-_PARTS = ("elasticsearch", "remote-write", "page", "small", "memory", "start-up")
+_PARTS = ("elasticsearch", "remote-write", "otlp", "page", "small", "memory", "start-up")
 
 
 def main() -> int:
@@ -53,6 +53,8 @@ def _tables(part: str, port: int, points: int) -> Iterator[Table]:
             return tables.remote_write(port, points)
         case "page":
             return tables.page(points)
+        case "otlp":
+            return tables.otlp(port, points)
         case "small":
             return tables.small(port)
         case "memory":

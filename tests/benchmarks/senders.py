@@ -12,13 +12,17 @@ from typing import Any
 
 import orjson
 from elasticsearch9 import Elasticsearch, OrjsonSerializer, helpers
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.exporter.prometheus_remote_write import PrometheusRemoteWriteMetricsExporter
 from opentelemetry.sdk.metrics.export import MetricExportResult
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
+from magictel.encoding.payload import Payload
 from magictel.exporters.elasticsearch import ElasticsearchExporter
+from magictel.exporters.otlp import OtlpExporter
 from magictel.exporters.prometheus.encoding import PageEncoding
 from magictel.exporters.prometheus.negotiation import Form, Syntax
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
@@ -40,6 +44,13 @@ def remote_write_exporter(port: int, protocol: str = "1.0") -> PrometheusRemoteW
     url = f"http://127.0.0.1:{port}/api/v1/write"
     environment = {"PROMETHEUS_REMOTE_WRITE_URL": url, "PROMETHEUS_REMOTE_WRITE_PROTOCOL": protocol}
     return PrometheusRemoteWriteExporter(environment=environment)
+
+
+def otlp_exporter(port: int, compression: str = "none") -> OtlpExporter:
+    """Straight from the environment, as the runtime makes it."""
+    url = f"http://127.0.0.1:{port}/v1/metrics"
+    environment = {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": url, "OTEL_EXPORTER_OTLP_COMPRESSION": compression}
+    return OtlpExporter(environment=environment)
 
 
 def ours(exporter: Exporter[Any]) -> Send:
@@ -87,9 +98,26 @@ def orjson_lines(port: int) -> Send:
     return send
 
 
-def otlp_http(port: int) -> Send:
-    """OpenTelemetry's own OTLP/HTTP exporter, without compression, as it is by default."""
-    return _sdk(OTLPMetricExporter(endpoint=f"http://127.0.0.1:{port}/v1/metrics"))
+def otlp_http(port: int, *, gzip: bool = False) -> Send:
+    """OpenTelemetry's own OTLP/HTTP exporter; without compression, as it is by default, or with gzip."""
+    compression = Compression.Gzip if gzip else Compression.NoCompression
+    return _sdk(OTLPMetricExporter(endpoint=f"http://127.0.0.1:{port}/v1/metrics", compression=compression))
+
+
+def otlp_bodies(exporter: OtlpExporter) -> Send:
+    """The bodies of the requests, uncompressed and not sent."""
+
+    def encode(collected: Any) -> None:
+        for payload in exporter.payloads(collected):
+            assert isinstance(payload, Payload)
+            exporter.frame(payload)
+
+    return encode
+
+
+def official_otlp_body(collected: Any) -> None:
+    """What the official exporters create of a collection."""
+    encode_metrics(collected).SerializeToString()
 
 
 def remote_write_peer(port: int) -> Send:

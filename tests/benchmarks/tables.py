@@ -15,7 +15,10 @@ from tests.benchmarks.measure import Row, cpu_per_export, cpu_per_million, held_
 from tests.benchmarks.senders import (
     elasticsearch_exporter,
     helpers_bulk,
+    official_otlp_body,
     orjson_lines,
+    otlp_bodies,
+    otlp_exporter,
     otlp_http,
     ours,
     remote_write_exporter,
@@ -116,6 +119,34 @@ def page(points: int) -> Iterator[Table]:
         yield Table(f"Scrape page, {kind}s, {points} points", "CPU s per million points", cpu_per_million(rows))
 
 
+def otlp(port: int, points: int) -> Iterator[Table]:
+    """Encoding alone, where the peer is what the official exporters spend most of their time with; and end to end with gzip."""
+    for kind, fewer in (("gauge", 20_000), ("histogram", 10_000)):
+        rows = [
+            Row("magictel, warm", Data(points, kind), otlp_bodies(otlp_exporter(port))),
+            Row(
+                "magictel, cold: new attributes each time",
+                Data(points, kind),
+                otlp_bodies(otlp_exporter(port)),
+                1,
+                True,
+            ),
+            Row("encode_metrics(...).SerializeToString()", Data(min(points, fewer), kind), official_otlp_body),
+        ]
+        yield Table(
+            f"OTLP requests of {kind}s, {points} points, nothing sent",
+            "CPU s per million points",
+            cpu_per_million(rows),
+        )
+    rows = [
+        Row("magictel, warm", Data(points, "histogram"), ours(otlp_exporter(port, "gzip"))),
+        Row("OpenTelemetry's OTLP/HTTP exporter", Data(min(points, 10_000), "histogram"), otlp_http(port, gzip=True)),
+    ]
+    yield Table(
+        f"OTLP, histograms with gzip, {points} points an export", "CPU s per million points", cpu_per_million(rows)
+    )
+
+
 def small(port: int) -> Iterator[Table]:
     """What an application's reader does every few seconds."""
     data = Data(SMALL)
@@ -126,6 +157,8 @@ def small(port: int) -> Iterator[Table]:
     ]
     search = Row("magictel, Elasticsearch", data, ours(elasticsearch_exporter(port)), _ROUND)
     yield Table(f"Elasticsearch, exports of {SMALL} points", "CPU µs an export", cpu_per_export([search, *peers]))
+    otlp_row = Row("magictel, OTLP", data, ours(otlp_exporter(port)), _ROUND)
+    yield Table(f"OTLP, exports of {SMALL} points", "CPU µs an export", cpu_per_export([otlp_row, peers[0]]))
     write = Row("magictel, remote write", data, ours(remote_write_exporter(port)), _ROUND)
     peer = Row("opentelemetry-exporter-prometheus-remote-write", data, remote_write_peer(port), _ROUND)
     yield Table(f"Remote write, exports of {SMALL} points", "CPU µs an export", cpu_per_export([write, peers[0], peer]))
@@ -138,6 +171,7 @@ def memory(port: int, points: int) -> Iterator[Table]:
     exporters: dict[str, Exporter[Any]] = {
         "magictel, Elasticsearch": elasticsearch_exporter(port),
         "magictel, remote write": remote_write_exporter(port),
+        "magictel, OTLP": otlp_exporter(port),
     }
     rows = [(name, transient_mib(lambda e=exporter: e.deliver(batch))) for name, exporter in exporters.items()]  # type: ignore[misc]
     bulk = helpers_bulk(port, fast_json=True)

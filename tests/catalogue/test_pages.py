@@ -42,6 +42,8 @@ BACKENDS = {
     "opensearch",
     "prometheus-remote-write",
     "prometheus-otlp",
+    "otlp-http",
+    "otlp-grpc",
     "mimir",
     "victoriametrics",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 import magictel.conformance
@@ -14,10 +15,15 @@ from magictel.conformance.law import Need
 from magictel.conformance.runner import LawVerdict, Result
 from magictel.conformance.under_test import registered
 from magictel.exporters.file import FileSettings
+from magictel.exporters.otlp import OtlpExporter
+from magictel.exporters.otlp.settings import OtlpSettings
 from magictel.plugin.exporter import Exporter
 from magictel.registry import entry_points
+from magictel.sandbox.table import make
+from magictel.settings.load import resolve_settings
 from tests.conformance.acme import AcmeExporter, AcmeSettings, emulator
 from tests.conformance.bad import BAD, Bad, FileExporter
+from tests.emulators.otlp_grpc import GrpcStage
 
 IDS = [law.id for law in LAWS]
 SERVED = ("elasticsearch", "opensearch", "otlp", "prometheus-remote-write")
@@ -72,6 +78,25 @@ def test_every_registered_exporter_holds_every_law(name: str) -> None:
     assert [result.law.id for result in results] == IDS
     skipped = {result.law.id: result.message for result in results if result.verdict is LawVerdict.SKIPPED}
     assert skipped == {law: f"needs {why}" for law, why in SKIPPED[name].items()}
+
+
+def otlp_over(protocol: str) -> Subject:
+    """The exporter otlp with another protocol than its default."""
+
+    def make_exporter(place: Place) -> OtlpExporter:
+        resolved = resolve_settings("otlp", "otlp", OtlpSettings, environment=place.environment)
+        given = {"trust_env": False, "protocol": protocol, **place.settings}
+        return OtlpExporter(msgspec.structs.replace(resolved.settings, **given), clock=place.clock)
+
+    return Subject("otlp", make_exporter, GrpcStage if protocol == "grpc" else partial(make, "otlp"))
+
+
+@pytest.mark.parametrize("protocol", ["http/json", "grpc"])
+def test_otlp_holds_every_law_over_each_protocol(protocol: str) -> None:
+    results = list(run(otlp_over(protocol), LAWS))
+    assert broken_laws(results) == {}
+    tried = {result.law.id for result in results if result.verdict is LawVerdict.PASSED}
+    assert {law for law in IDS if not law.startswith(("system.", "partial.", "page."))} <= tried
 
 
 @pytest.mark.parametrize("name", SERVED)

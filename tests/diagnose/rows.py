@@ -17,6 +17,9 @@ BACKENDS = {
     "prometheus-remote-write": "prometheus-remote-write",
     "mimir": "prometheus-remote-write",
     "victoriametrics": "prometheus-remote-write",
+    "otlp-http": "otlp",
+    "prometheus-otlp": "otlp",
+    "otlp-grpc": "otlp",
 }
 _CODE_ONLY = re.compile(r"\b([2-5]\d\d)\b")
 
@@ -36,6 +39,8 @@ class Row:
     text: str = ""
     transport: str = ""
     """The words of the transport catalogue, where the row is one of it."""
+    grpc: str = ""
+    """The status of a call, where the row is about OTLP over gRPC."""
 
     def without(self, reasons: Mapping[str, str]) -> str | None:
         """Why the row is not met on a road, by its name or its code."""
@@ -45,6 +50,10 @@ class Row:
     def config(self) -> bool:
         return self.code.startswith("config.")
 
+    @property
+    def options(self) -> Mapping[str, str]:
+        return {"protocol": "grpc"} if self.grpc else {}
+
 
 def rows() -> list[Row]:
     """Every row, in the order of the files; none where the catalogue is not here."""
@@ -53,7 +62,7 @@ def rows() -> list[Row]:
     answers = json.loads((REFERENCE / "fault_responses.json").read_text())["rows"]
     transport = json.loads((REFERENCE / "transport_faults.json").read_text())
     rows = [_answer(row) for row in answers if row["backend"] in BACKENDS]
-    return rows + [_transport(row) for row in transport if row["id"] and not row["id"].startswith("otlp.")]
+    return rows + [_transport(row) for row in transport if row["id"]]
 
 
 def _answer(row: Mapping[str, Any]) -> Row:
@@ -61,8 +70,10 @@ def _answer(row: Mapping[str, Any]) -> Row:
     exporter = BACKENDS[row["backend"]]
     status = _CODE_ONLY.search(seen)
     decided = Row(f"{code} ({row['backend']})", code, row["retry"], exporter, row["phase"])
-    if row["phase"] in ("config", "dns", "tcp", "tls") or status is None or "httpx" in seen:
-        given: dict[str, Any] = {"text": f"{seen}: {body}" if body else seen}
+    if row["backend"] == "otlp-grpc":
+        given: dict[str, Any] = {"text": f"{seen}: {body}" if body else seen, "body": body.encode(), "grpc": seen}
+    elif row["phase"] in ("config", "dns", "tcp", "tls") or status is None or "httpx" in seen:
+        given = {"text": f"{seen}: {body}" if body else seen}
         if code == "es.product.unknown":
             given = {"status": 200}
     else:
@@ -78,13 +89,17 @@ def _answer(row: Mapping[str, Any]) -> Row:
 
 def _transport(row: Mapping[str, Any]) -> Row:
     given: dict[str, Any] = {"transport": row["fault"]}
-    if "exception" in row:
+    if row["id"].startswith("otlp."):
+        text = f"{row['code']}: {row['details']}"
+        given = {"text": text, "body": row["details"].encode(), "grpc": row["code"]}
+    elif "exception" in row:
         given["text"] = " <- ".join(row["exception"])
     elif "details" in row:
         given["text"] = f"{row['code']}: {row['details']}"
     else:
         given |= {"status": row["status"], "headers": row.get("headers", {}), "body": row.get("body", "").encode()}
-    return Row(row["fault"], row["id"], row["retry"], "elasticsearch", "transport", **given)
+    exporter = "otlp" if "grpc" in given else "elasticsearch"
+    return Row(row["fault"], row["id"], row["retry"], exporter, "transport", **given)
 
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -108,6 +123,8 @@ LOOK_ALIKES = {
     "http.tls-port",
     "http.not-http",
     "es.tls.http-on-https-port",
+    "otlp.localhost-bind",
+    "otlp.grpc.plain-to-tls",
 }
 """Rows whose very text is another row's too: the diagnosis may name them as alternatives, the ladder decides."""
 
@@ -138,6 +155,8 @@ NO_DELIVERY: Mapping[str, str] = {
     "https URL, server speaks plain http": "a handshake that times out: delivery does not ask in plain http, the ladder does",
     "http.tls-port": ONCE,
     "es.tls.http-on-https-port": ONCE,
+    "otlp.localhost-bind": ONCE,
+    "otlp.grpc.plain-to-tls": ONCE,
     "es.product.unknown": "delivery asks for verdicts and gets none: es.write.no-verdict, sent again",
     "es.read.not-yet-visible": READ,
     "prom.rw.loss-labels": READ,

@@ -12,10 +12,12 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from email.utils import formatdate
 from typing import Any
 
 from magictel.conformance.case import LeapingClock
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
+from magictel.exporters.otlp import OtlpExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.ladder.climb import climb
 from magictel.model.finding import Rung, SideEffect, Status
@@ -28,7 +30,9 @@ EXPORTERS: Mapping[str, type[Exporter[Any]]] = {
     "elasticsearch": ElasticsearchExporter,
     "opensearch": OpenSearchExporter,
     "prometheus-remote-write": PrometheusRemoteWriteExporter,
+    "otlp": OtlpExporter,
 }
+_PATHS = {"prometheus-remote-write": "/api/v1/write", "otlp": "/v1/metrics"}
 PATIENT = 120.0
 """Seconds for whatever is answered."""
 _PRODUCTS = {
@@ -40,7 +44,7 @@ _PRODUCTS = {
 def exporter_at(name: str, url: str, **settings: Any) -> Exporter[Any]:
     """An exporter pointed at a server; no proxy of the environment stands between."""
     exporter = EXPORTERS[name]
-    address = url + "/api/v1/write" if name == "prometheus-remote-write" else (url,)
+    address = url + _PATHS[name] if name in _PATHS else (url,)
     given = {"trust_env": False, "timeout": PATIENT, "backoff_initial": 3600.0, "backoff_max": 3600.0, **settings}
     model: Any = exporter.Settings
     return exporter(model(url=address, **given), clock=LeapingClock())
@@ -68,6 +72,8 @@ def backend(name: str, states: Mapping[str, bytes]) -> Handler:
 
 
 def _healthy(name: str, line: str) -> bytes:
+    if name == "otlp":  # the Collector's answer to a GET
+        return raw(405, {"Date": formatdate(usegmt=True)}, b"405 method not allowed, supported: [POST]")
     if line.startswith("GET / "):
         return raw(200, {"X-Elastic-Product": "Elasticsearch"}, json.dumps(_PRODUCTS.get(name, {})).encode())
     body = {"username": "u"} if "_cluster/health" not in line else {"status": "green", "number_of_data_nodes": 1}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from magictel.catalogue.pages import explain
@@ -16,6 +17,7 @@ from magictel.diagnose.diagnosis import STANDS_WITH
 from tests.cli.running import magictel
 from tests.diagnose.rows import LOOK_ALIKES, NO_DELIVERY, NO_LADDER, REFERENCE, ROUND_TRIP, SETTINGS, Row, rows
 from tests.diagnose.scripted import answering, climbed, delivered, exporter_at, raw, refusing, round_tripped, speaking
+from tests.emulators.otlp_grpc import METHOD, refusing_grpc, serving_grpc, silent_grpc
 from tests.ladder.test_transport_faults import FAULTS, TOLD_BY_A_SECOND_PROBE, Faced, Fault
 from tests.transports.servers import OK, Authority, answers, says, serving
 
@@ -41,6 +43,7 @@ def by_diagnose(row: Row, folder: Path) -> Road:
     if row.config and not row.text:
         return Road(document["code"])
     words: list[str] = []
+    words += [word for key, value in row.options.items() for word in ("--set", f"{key}={value}")]
     if row.text:
         words += ["--text", row.text]
     else:
@@ -85,8 +88,14 @@ def faced(row: Row, authority: Authority, folder: Path, *, writing: bool) -> Ite
     """An exporter in front of a backend that behaves like the row."""
     with ExitStack() as stack:
         fault = transport_fault(row)
-        if row.code == "es.tls.http-on-https-port":
+        if row.grpc:
+            url, given = stack.enter_context(faced_by_grpc(row, authority))
+            yield exporter_at(row.exporter, url, **row.options, **given)
+        elif row.code == "es.tls.http-on-https-port":
             yield exporter_at(row.exporter, stack.enter_context(speaking(authority.context())))
+        elif row.code == "otlp.localhost-bind":
+            port = stack.enter_context(serving(answers(OK))).port
+            yield exporter_at(row.exporter, f"http://127.0.0.2:{port}")
         elif row.code == "es.http.wrong-port":
             yield exporter_at(
                 row.exporter, stack.enter_context(serving(says(row.body or b"This is not an HTTP port"))).http
@@ -105,6 +114,33 @@ def faced(row: Row, authority: Authority, folder: Path, *, writing: bool) -> Ite
             answer = raw(row.status or 200, row.headers, row.body)
             states = {"POST": answer} if writing else ladder_states(row, answer)
             yield exporter_at(row.exporter, stack.enter_context(answering(row.exporter, states)))
+
+
+@contextmanager
+def faced_by_grpc(row: Row, authority: Authority) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The address of a server that behaves like a row about gRPC, and options of the exporter."""
+    with ExitStack() as stack:
+        match row.code.rpartition(".")[2]:
+            case "tls-to-plain":
+                yield f"https://localhost:{stack.enter_context(serving_grpc(accept))}", {}
+            case "plain-to-tls":
+                yield stack.enter_context(serving(answers(OK), authority.context())).http, {}
+            case "unknown-ca":
+                yield stack.enter_context(serving(answers(OK), authority.context())).https, {}
+            case "http-port":
+                yield stack.enter_context(serving(answers(OK))).http, {}
+            case "no-service":
+                yield f"http://127.0.0.1:{stack.enter_context(serving_grpc(accept, '/no.Such/Method'))}", {}
+            case "deadline":
+                yield f"http://127.0.0.1:{stack.enter_context(silent_grpc())}", {"timeout": 2.0}
+            case _:
+                only = METHOD if row.phase == "write" else None
+                server = refusing_grpc(getattr(grpc.StatusCode, row.grpc), row.body.decode(), only=only)
+                yield f"http://127.0.0.1:{stack.enter_context(server)}", {}
+
+
+def accept(body: bytes, context: grpc.ServicerContext) -> bytes:
+    return b""
 
 
 def transport_fault(row: Row) -> Fault | None:
@@ -127,6 +163,10 @@ def ladder_states(row: Row, answer: bytes) -> Mapping[str, bytes]:
     def value(body: Any) -> bytes:
         return raw(200, {}, json.dumps(body).encode())
 
+    if (
+        row.exporter == "otlp" and row.phase == "write" and row.status != 404
+    ):  # only Prometheus' switch answers a GET as well
+        return {"POST": answer}
     match row.code:
         case "es.authz.bulk":
             return {"_has_privileges": value({"index": {INDEX: dict.fromkeys(rights, False)}})}

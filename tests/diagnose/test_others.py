@@ -38,7 +38,7 @@ UNTOLD = {
 def others() -> list[dict[str, Any]]:
     if not ANSWERS.exists():
         return []
-    return [row for row in json.loads(ANSWERS.read_text())["rows"] if row["backend"] not in BACKENDS]
+    return [row for row in json.loads(ANSWERS.read_text())["rows"] if BACKENDS.get(row["backend"]) in (None, "otlp")]
 
 
 def pasted(row: dict[str, Any]) -> Pasted:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import time
 
+import opentelemetry.exporter.otlp.proto.grpc.metric_exporter as official_grpc
+import opentelemetry.exporter.otlp.proto.http.metric_exporter as official_http
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,12 +24,14 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.exporters.otlp import OtlpExporter
+from magictel.exporters.otlp.settings import OtlpSettings
 from magictel.formats.prometheus import names
 from magictel.http.wire import Reply, Request
 from magictel.sandbox import otlp_series
 from magictel.sandbox.otlp import PATH, OtlpEmulator
-from magictel.sandbox.server import Server
 from magictel.sources.sample import sample
+from tests.emulators.otlp_grpc import GrpcStage
 
 NOW = 1_764_000_000.0
 HEADERS = {"Content-Type": "application/x-protobuf"}
@@ -74,15 +79,31 @@ def test_a_get_is_answered_as_receivers_do() -> None:
     assert OtlpEmulator().handle(Request("GET", f"http://localhost{PATH}", {}, b"")).status == 405
 
 
-def test_the_official_exporter_is_served() -> None:
-    official = pytest.importorskip("opentelemetry.exporter.otlp.proto.http.metric_exporter")
-    emulator = OtlpEmulator()
-    with Server(emulator) as server:
-        exporter = official.OTLPMetricExporter(endpoint=f"{server.origin}{PATH}", timeout=60)
-        result = exporter.export(sample("0123456789ab", emulator.clock.now()).data)
-        exporter.shutdown()
-    assert result is MetricExportResult.SUCCESS
-    assert {labels["magictel_sample_point"] for labels, _, _ in emulator.samples() if "magictel_sample_point" in labels}
+def everything(emulator: OtlpEmulator) -> list[object]:
+    return emulator.store.select(lambda labels: True)
+
+
+def test_the_official_exporters_and_ours_store_the_same_points() -> None:
+    """Over HTTP in protobuf and JSON, and over gRPC: whoever sends, the receiver shows the same series, times and values."""
+    data = sample("0123456789ab", time.time()).data
+    stored = {}
+    for name, make_exporter in {
+        "official, HTTP": lambda http, grpc: official_http.OTLPMetricExporter(endpoint=http, timeout=60),
+        "official, gRPC": lambda http, grpc: official_grpc.OTLPMetricExporter(endpoint=grpc, insecure=True, timeout=60),
+        "protobuf": lambda http, grpc: OtlpExporter(OtlpSettings(url=http)),
+        "JSON": lambda http, grpc: OtlpExporter(OtlpSettings(url=http, protocol="http/json")),
+        "gRPC": lambda http, grpc: OtlpExporter(OtlpSettings(url=grpc, protocol="grpc")),
+    }.items():
+        stage = GrpcStage()
+        exporter = make_exporter(f"{stage.origin}{PATH}", f"http://127.0.0.1:{stage.port}")
+        try:
+            assert exporter.export(data) is MetricExportResult.SUCCESS, name
+            stored[name] = everything(stage.emulator)
+        finally:
+            exporter.shutdown()
+            stage.stop()
+    assert len(stored["official, HTTP"]) > 12
+    assert all(series == stored["official, HTTP"] for series in stored.values()), stored
 
 
 UNITS = st.sampled_from(["", "1", "s", "ms", "By", "By/s", "1/s", "{requests}", "m/min", "Cel", "%", "packets", "a b"])

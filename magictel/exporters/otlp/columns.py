@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Hashable, Sequence
-from itertools import chain, repeat
+from itertools import chain
 from operator import add, attrgetter
 from typing import Any
 
@@ -25,7 +25,7 @@ class Columns:
     """Implements `magictel.encoding.templates.Template`."""
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
-        """Return one hole for a number, two for a histogram; None for exponential histograms, exemplars and mixed types."""
+        """Return one hole for a number, three for a histogram; None for exponential histograms, exemplars and mixed types."""
         if stream.kind is Kind.EXPONENTIAL_HISTOGRAM:
             return None
         if not isinstance(points, NumberPoints) and any(map(_exemplars, points)):
@@ -39,7 +39,7 @@ class Columns:
         )
 
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
-        """Return the length of each point, and its attributes between the holes or behind the hole."""
+        """Return the length of each point, and its attributes behind a number, or before the last hole of a histogram."""
         assert isinstance(variant, tuple)
         width, bounds = variant
         if bounds is None:
@@ -47,7 +47,7 @@ class Columns:
             return [_leads(written, width), written]
         between = packed(7, struct.pack(f"<{len(bounds)}d", *bounds))
         written = list(map(between.__add__, _attributes(9, attributes)))
-        return [_leads(written, width), written, b""]
+        return [_leads(written, width), b"", written, b""]
 
 
 def _attributes(place: int, attributes: Sequence[Attributes]) -> list[bytes]:
@@ -114,15 +114,29 @@ def _numbers(points: Sequence[Point], width: int, times: bytes | list[bytes]) ->
     except OverflowError:
         return None
     width += 9
-    column: Column
+    return Filled((width, None), [_after_times(times, [(tag, raw)])], width)
+
+
+def _after_times(times: bytes | list[bytes], fields: Sequence[tuple[bytes, bytes]], tail: bytes = b"") -> Column:
+    """Return the times of each point, 64-bit numbers, each behind its tag, and a tail."""
     if isinstance(times, list):
-        column = list(map(add, map(add, times, repeat(tag)), pieces(raw, 8)))
-    else:
-        whole = bytearray((times + tag + b"\0" * 8) * len(values))
+        return list(map(add, times, _fields(fields, tail)))
+    (tag, raw), *others = fields
+    return _fields([(times + tag, raw), *others], tail)
+
+
+def _fields(fields: Sequence[tuple[bytes, bytes]], tail: bytes = b"") -> Column:
+    """Return 64-bit numbers of each point, each behind its tag, and a tail: byte by byte in bulk, not point by point."""
+    count = len(fields[0][1]) // 8
+    row = b"".join([tag + b"\0" * 8 for tag, _ in fields]) + tail
+    whole = bytearray(row * count)
+    start = 0
+    for tag, raw in fields:
+        start += len(tag)
         for place in range(8):
-            whole[width - 8 + place :: width] = raw[place::8]
-        column = pieces(whole, width)
-    return Filled((width, None), [column], width)
+            whole[start + place :: len(row)] = raw[place::8]
+        start += 8
+    return pieces(whole, len(row))
 
 
 def _histograms(points: Sequence[Point], width: int, times: bytes | list[bytes]) -> Filled | None:
@@ -135,17 +149,12 @@ def _histograms(points: Sequence[Point], width: int, times: bytes | list[bytes])
         return None
     try:
         numbers = pieces(little_endian(array("Q", chain.from_iterable(columns.buckets))), 8 * size)
-        totals = pieces(little_endian(array("Q", counts)), 8)
-        sums, smallest, largest = (pieces(little_endian(array("d", column)), 8) for column in edges)
+        totals = little_endian(array("Q", counts))
+        sums, smallest, largest = (little_endian(array("d", column)) for column in edges)
     except (OverflowError, TypeError):
         return None
     head = b"\x32" + varint(8 * size)
-    join = b"".join
-    before = [times] * len(points) if isinstance(times, bytes) else times
-    first = [
-        join((time, b"\x21", total, b"\x29", summed, head, given))
-        for time, total, summed, given in zip(before, totals, sums, numbers, strict=True)
-    ]
-    last = [join((b"\x59", low, b"\x61", high)) for low, high in zip(smallest, largest, strict=True)]
+    first = _after_times(times, [(b"\x21", totals), (b"\x29", sums)], head)
+    last = _fields([(b"\x59", smallest), (b"\x61", largest)])
     width += 18 + len(head) + 8 * size + 18
-    return Filled((width, bounds), [first, last], width)
+    return Filled((width, bounds), [first, numbers, last], width)

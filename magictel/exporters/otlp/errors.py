@@ -16,6 +16,28 @@ STATUSES = {408: False, 425: False, 499: False, **dict.fromkeys((500, 507, 520, 
 
 RULES: tuple[Rule, ...] = (
     Rule(
+        "otlp.http.memory",
+        "{status}: the Collector is short of memory and accepts no data: {said}",
+        "give the Collector more memory, or raise its memory_limiter's limit; the points wait",
+        RetryClass.AFTER_HEADER,
+        statuses=(429, 503),
+        text="high memory usage",
+    ),
+    Rule(
+        "otlp.http.dynatrace-scheme",
+        "{status}: the receiver does not accept this type of Authorization header: {said}",
+        'send the type that it accepts; Dynatrace needs Authorization: Api-Token …, as in headers = {{ Authorization = "Api-Token …" }}',
+        statuses=(401,),
+        text="unsupported authorization scheme",
+    ),
+    Rule(
+        "otlp.http.honeycomb-dataset",
+        "{status}: the receiver needs the header x-honeycomb-dataset",
+        'name the dataset: headers = {{ x-honeycomb-dataset = "…" }}, or OTEL_EXPORTER_OTLP_METRICS_HEADERS=x-honeycomb-dataset=…',
+        statuses=(400, 401, 422),
+        text="missing .?x-honeycomb-dataset",
+    ),
+    Rule(
         "otlp.too-large",
         "{status}: {said}",
         "lower max_batch_points, or raise the receiver's limit",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from magictel.encoding.protobuf import MALFORMED, Fields
+from magictel.exporters.otlp import grpc_status
 from magictel.exporters.otlp.errors import RETRIED, RULES
 from magictel.http.classify import judge_status
 from magictel.http.error_rules import BackendError, KnownError, match
@@ -18,6 +19,7 @@ from magictel.model.outcome import (
     Outcome,
     Partial,
     Rejected,
+    Throttled,
     Unavailable,
 )
 from magictel.text import clipped
@@ -35,7 +37,10 @@ class PartialSuccess:
 
 def judge(points: int, reply: Reply, now: float, products: Collection[str]) -> Outcome:
     """Return the outcome of an export of so many points. `products`: the backend's names in `magictel.http.products`."""
+    if grpc_status.is_status(reply):
+        return grpc_status.judge(reply, _retry_delay(reply.body))
     known = refusal(reply)
+    reply = _with_retry_info(reply)
     if known is not None:
         return known.outcome(reply, now, clipped(sentence(reply), 200))
     success = partial_success(reply) if reply.ok else None
@@ -48,7 +53,7 @@ def judge(points: int, reply: Reply, now: float, products: Collection[str]) -> O
         return Delivered(warning=verdict)
     shown = reply if reply.ok or not _is_protobuf(reply) else _status_as_json(reply)
     outcome = judge_status(shown, now, products, lambda _: success is not None)
-    if isinstance(outcome, Unavailable) and reply.status not in RETRIED:
+    if isinstance(outcome, Throttled | Unavailable) and reply.status not in RETRIED:
         return Rejected("otlp.not-retried", f"{outcome.message} (OTLP does not retry {reply.status})")
     return outcome
 
@@ -118,23 +123,28 @@ def _is_protobuf(reply: Reply) -> bool:
 
 
 def _status_as_json(reply: Reply) -> Reply:
-    """Return a `google.rpc.Status` in protobuf as the same in JSON, for readers that do not know protobuf."""
-    status: dict[str, object] = {"message": sentence(reply)}
+    """Return the message of a `google.rpc.Status` in protobuf as JSON, for readers that do not know protobuf."""
+    body = orjson.dumps({"message": sentence(reply)})
+    return replace(reply, headers={**reply.headers, "content-type": "application/json"}, body=body)
+
+
+def _with_retry_info(reply: Reply) -> Reply:
+    """Return a refusal with the delay of a `google.rpc.RetryInfo` in protobuf as its Retry-After, unless it has that header."""
+    if reply.ok or not _is_protobuf(reply) or "retry-after" in reply.headers:
+        return reply
+    delay = _retry_delay(reply.body)
+    return reply if delay is None else replace(reply, headers={**reply.headers, "retry-after": f"{delay:g}"})
+
+
+def _retry_delay(status: bytes) -> float | None:
+    """Return the seconds of the `google.rpc.RetryInfo` in a `google.rpc.Status`, or None without one."""
     try:
-        delays = [_retry_delay(detail) for detail in Fields(reply.body).get(3, ())]
-        status["details"] = [{"retryDelay": f"{delay:g}s"} for delay in delays if delay is not None]
+        packed = [Fields(detail) for detail in Fields(status).get(3, ())]
+        infos = [Fields(detail.content(2)) for detail in packed if detail.text(1).endswith("/google.rpc.RetryInfo")]
+        durations = [Fields(info.merged(1)) for info in infos]
     except MALFORMED:
-        pass
-    return replace(reply, headers={**reply.headers, "content-type": "application/json"}, body=orjson.dumps(status))
-
-
-def _retry_delay(detail: bytes) -> float | None:
-    """Return the seconds of a `google.rpc.RetryInfo`, packed as `google.protobuf.Any`."""
-    packed = Fields(detail)
-    if not packed.text(1).endswith("/google.rpc.RetryInfo"):
         return None
-    duration = Fields(Fields(packed.content(2)).merged(1))
-    return duration.number(1) + duration.number(2) / 1e9
+    return next((duration.number(1) + duration.number(2) / 1e9 for duration in durations), None)
 
 
 def _status_message(body: bytes) -> str:

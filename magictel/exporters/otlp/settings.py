@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
+import msgspec
+
 from magictel.errors import SettingsError
 from magictel.exporters.otlp.presets import ADDRESSES, KEYS, PRESETS, Name, key_problem
-from magictel.net.address import parse_endpoint
+from magictel.net.address import Address, parse_endpoint
 from magictel.net.endpoint import Endpoint
 from magictel.secrets.secret import Secret
 from magictel.settings.convert import split_mapping
@@ -16,7 +19,9 @@ from magictel.settings.login import LoginSettings
 from magictel.settings.model import Problem, option
 
 _DEFAULT_URL = "http://localhost:4318/v1/metrics"
+_DEFAULT_GRPC_URL = "http://localhost:4317"
 _GENERAL, _METRICS = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_METRICS_"
+_METADATA = re.compile(r"[0-9A-Za-z_.-]+")
 
 
 def _names(key: str) -> tuple[str, str]:
@@ -36,11 +41,8 @@ def _seconds(milliseconds: str) -> str:
         raise ValueError(f'"{milliseconds}" is not a number of milliseconds, as in 10000') from None
 
 
-def _protocol(name: str) -> str:
-    """Return the protocol. Raise `ValueError` for the two others of the specification."""
-    if name.strip() in ("grpc", "http/json"):
-        raise ValueError(f"{name.strip()} is not supported; use http/protobuf, usually on port 4318")
-    return name
+def _word(text: str) -> str:
+    return text.strip().lower()
 
 
 def _decoded(headers: str) -> Mapping[str, str]:
@@ -75,15 +77,16 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
         ),
     ] = None
     url: Annotated[
-        str,
+        str | None,
         option(
-            "The address of the OTLP/HTTP receiver, path included. OTEL_EXPORTER_OTLP_ENDPOINT gets /v1/metrics appended.",
+            "The address of the receiver, path included (with grpc without a path). OTEL_EXPORTER_OTLP_ENDPOINT gets /v1/metrics"
+            " appended. Default: http://localhost:4318/v1/metrics, with grpc http://localhost:4317.",
             example="https://collector.example.net:4318/v1/metrics",
             address=True,
             env=_names("ENDPOINT"),
             read={_GENERAL + "ENDPOINT": _with_path},
         ),
-    ] = _DEFAULT_URL
+    ] = None
     api_key: Annotated[Secret | None, option("Key of the backend, sent in the header that api_key_header names.")] = (
         None
     )
@@ -92,27 +95,45 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
         str, option("Word before api_key in its header, as in `ApiKey KEY`.", example="ApiKey", routes=False)
     ] = ""
     protocol: Annotated[
-        Literal["http/protobuf"],
+        Literal["http/protobuf", "http/json", "grpc"],
         option(
-            "The protocol: OTLP over HTTP, in protobuf.",
+            "The protocol; grpc needs `pip install 'magictel[grpc]'`, and usually port 4317 instead of 4318.",
             routes=False,
             env=_names("PROTOCOL"),
-            read=dict.fromkeys(_names("PROTOCOL"), _protocol),
+            read=dict.fromkeys(_names("PROTOCOL"), _word),
         ),
     ] = "http/protobuf"
+    insecure: Annotated[
+        bool,
+        option(
+            "With grpc: whether an address without http:// or https:// is reached without TLS.",
+            routes=True,
+            env=_names("INSECURE"),
+        ),
+    ] = False
     compression: Annotated[
         Literal["none", "gzip"],
         option("Compression of request bodies.", routes=False, env=_names("COMPRESSION")),
     ] = "none"
     temporality: Annotated[
-        Literal["cumulative", "delta"],
+        Literal["cumulative", "delta", "lowmemory"],
         option(
-            "Whether sums count from the start (cumulative) or since the last export (delta).",
+            "Whether sums count from the start (cumulative) or since the last export (delta); lowmemory is delta for counters and"
+            " histograms that are not observable.",
             routes=False,
             env=(_METRICS + "TEMPORALITY_PREFERENCE",),
-            read={_METRICS + "TEMPORALITY_PREFERENCE": str.lower},
+            read={_METRICS + "TEMPORALITY_PREFERENCE": _word},
         ),
-    ] = "cumulative"
+    ] = "cumulative"  # type: ignore[assignment] # more values than those of other exporters
+    histogram_aggregation: Annotated[
+        Literal["explicit_bucket_histogram", "base2_exponential_bucket_histogram"],
+        option(
+            "The buckets of histograms without a view: explicit bounds, or exponential ones.",
+            routes=False,
+            env=(_METRICS + "DEFAULT_HISTOGRAM_AGGREGATION",),
+            read={_METRICS + "DEFAULT_HISTOGRAM_AGGREGATION": _word},
+        ),
+    ] = "explicit_bucket_histogram"
     query_url: Annotated[
         str | None,
         option(
@@ -154,8 +175,18 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             headers[self.api_key_header] = value
         return headers
 
+    def addresses(self) -> tuple[Address, ...]:
+        """Return the address of the receiver, which for gRPC has no path. Raise `SettingsError`."""
+        if self.protocol != "grpc":
+            return (parse_endpoint(_DEFAULT_URL if self.url is None else self.url),)
+        url = _DEFAULT_GRPC_URL if self.url is None else self.url
+        if url.strip() and "://" not in url:
+            url = f"{'http' if self.insecure else 'https'}://{url}"
+        address = parse_endpoint(url)
+        return (msgspec.structs.replace(address, endpoint=msgspec.structs.replace(address.endpoint, path="")),)
+
     def problems(self) -> Iterable[Problem]:
-        """Add: an address without a path, one to query that does not parse, and what a preset lacks."""
+        """Add: an address without a path, one to query that does not parse, and what a preset lacks or gRPC cannot do."""
         yield from super().problems()
         yield from self._preset_problems()
         try:
@@ -165,17 +196,35 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             if not failure.message.startswith("url:"):  # that is among `super().problems()`
                 yield "query_url", failure.code, failure.message, failure.remedy
             return
-        if not address.endpoint.path.strip("/"):
+        if self.protocol == "grpc":
+            yield from self._grpc_problems()
+            return
+        path = address.endpoint.path
+        if not path.strip("/"):
             yield (
                 "url",
                 "config.value",
                 "url: it has no path",
                 "add the path of the receiver: the Collector's is /v1/metrics, Prometheus' is /api/v1/otlp/v1/metrics",
             )
+        signal = path.rpartition("/v1/")[2]
+        if signal in ("traces", "logs"):
+            message = f"url: {path} receives {signal}; it would accept metrics and store none"
+            yield "url", "config.value", message, f"replace /v1/{signal} by /v1/metrics"
+
+    def _grpc_problems(self) -> Iterable[Problem]:
+        for key, unusable in (("verify", not self.verify), ("ca_fingerprint", bool(self.ca_fingerprint))):
+            if unusable:
+                message = f"{key}: gRPC always verifies certificates by their CA"
+                yield key, "config.value", message, "set ca_file to the CA's certificate, or use protocol http/protobuf"
+        for name in self.headers:
+            if not _METADATA.fullmatch(name):
+                message = f"headers: {name} is not a valid name of gRPC metadata"
+                yield "headers", "config.value", message, "use letters, digits, - _ and . only"
 
     def _preset_problems(self) -> Iterator[Problem]:
         preset = self.preset or ""
-        if preset in ADDRESSES and self.url == _DEFAULT_URL:
+        if preset in ADDRESSES and not self.url:
             message = f"url: the preset {preset} has no address of its own: every customer has another"
             yield "url", "config.required", message, f"set url, such as {ADDRESSES[preset]}"
         if preset in KEYS and not (self.credentials() or self.headers):

@@ -24,7 +24,7 @@ class PrometheusExporter(PrometheusProbes):
     Settings = PrometheusSettings
     ReadBack = PageReadBack
     log_words = ("scrape", "/metrics", "openmetrics", "9464")
-    code_families = ("page",)
+    code_families = ("page", "prom")
     limits: ClassVar[tuple[str, ...]] = (
         "A page shows the latest value of each series. What is measured after the last scrape of a process is lost.",
         "Each process needs a page of its own, on a port of its own: set ports to their number, and scrape all of them.",

@@ -1,7 +1,7 @@
-"""Points as OTLP JSON, one request per line, as the OpenTelemetry Collector's file exporter writes it.
+"""Points as OTLP JSON: as requests, and as lines with a request each, as the OpenTelemetry Collector's file exporter writes them.
 
-An item is one point with the heads and tails of all that encloses it (resource, scope, metric), so that items stay independent;
-`line` lays neighbours of the same parent into one another and makes of any number of items one line.
+An item of a line is one point with the heads and tails of all that encloses it (resource, scope, metric), so that items stay independent;
+`request` lays neighbours of the same parent into one another.
 
 The rules are those of OTLP's JSON mapping: 64-bit integers as text, enums as numbers, `NaN` and `Infinity` as text, bytes in base64.
 """
@@ -36,23 +36,32 @@ class OtlpJsonEncoder:
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """The point and what encloses it, in seven parts; or why it is left out."""
         if series.stream is not self._stream:
-            self._stream, self._around = series.stream, _around(series.stream)
+            self._stream, self._around = series.stream, enclosing(series.stream)
         heads, tails = self._around
-        try:
-            return _CUT.join((*heads, _point(series, point), *tails))
-        except OverflowError:
-            return Withheld(
-                "otlp.number", "an integer does not fit the 64 bits that OTLP has for it", series.stream.name
-            )
+        item = data_point(series, point)
+        return _CUT.join((*heads, item, *tails)) if isinstance(item, bytes) else item
 
 
 def line(items: Iterable[bytes]) -> bytes:
-    """Items as one request on one line, line feed included. Neighbours of the same parent share it."""
+    """Items as one request on one line, line feed included; empty without items."""
     parts = [item.split(_CUT) for item in items]
-    return b'{"resourceMetrics":[' + _nested(parts, 0) + b"]}\n" if parts else b""
+    return request(parts) + b"\n" if parts else b""
 
 
-def _nested(parts: list[list[bytes]], depth: int) -> bytes:
+def request(parts: Sequence[Sequence[bytes]]) -> bytes:
+    """Return a request of parts: three heads, the points, separated by commas, and three tails. Neighbours share their parents."""
+    return b'{"resourceMetrics":[' + _nested(parts, 0) + b"]}"
+
+
+def data_point(series: Series, point: Point) -> bytes | Withheld:
+    """Return a point as an element of `dataPoints`, or why it is left out."""
+    try:
+        return _point(series, point)
+    except OverflowError:
+        return Withheld("otlp.number", "an integer does not fit the 64 bits that OTLP has for it", series.stream.name)
+
+
+def _nested(parts: Sequence[Sequence[bytes]], depth: int) -> bytes:
     if depth == 3:
         return b",".join([part[3] for part in parts])
     texts = []
@@ -61,7 +70,8 @@ def _nested(parts: list[list[bytes]], depth: int) -> bytes:
     return b",".join(texts)
 
 
-def _around(stream: Stream) -> tuple[Sequence[bytes], Sequence[bytes]]:
+def enclosing(stream: Stream) -> tuple[Sequence[bytes], Sequence[bytes]]:
+    """Return what encloses the points of a stream: the heads of resource, scope and metric, and their tails from the inside out."""
     resource = {"attributes": list(_attributes(stream.resource))} if stream.resource else {}
     scope: dict[str, Any] = {}
     for key, value in (("name", stream.scope_name), ("version", stream.scope_version)):
@@ -110,6 +120,9 @@ def _point(series: Series, point: Point) -> bytes:
     elif isinstance(point, ExponentialHistogramDataPoint):
         fields |= {"count": str(point.count), **_doubles(point, "sum", "min", "max")}
         fields |= {"scale": point.scale, "zeroCount": str(point.zero_count)}
+        threshold = getattr(point, "zero_threshold", 0.0)
+        if threshold:
+            fields["zeroThreshold"] = _double(threshold)
         for side, buckets in (("positive", point.positive), ("negative", point.negative)):
             if buckets.bucket_counts or buckets.offset:
                 fields[side] = {"offset": buckets.offset, "bucketCounts": list(map(str, buckets.bucket_counts))}

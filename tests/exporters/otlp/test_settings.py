@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import ExponentialHistogram, Histogram, PeriodicExportingMetricReader
 
 from magictel.errors import SettingsError
+from magictel.exporters.otlp import OtlpExporter
 from magictel.exporters.otlp.settings import OtlpSettings
 from magictel.settings.load import resolve_settings
 
@@ -19,7 +23,7 @@ def settings(environment: Mapping[str, str], **overrides: str) -> OtlpSettings:
 
 def test_without_a_variable_the_collector_on_this_host_is_meant() -> None:
     chosen = settings({})
-    assert (chosen.url, chosen.compression, chosen.temporality, chosen.timeout) == (
+    assert (str(chosen.addresses()[0].endpoint), chosen.compression, chosen.temporality, chosen.timeout) == (
         "http://localhost:4318/v1/metrics",
         "none",
         "cumulative",
@@ -69,7 +73,9 @@ def test_the_other_variables() -> None:
 @pytest.mark.parametrize(
     ("environment", "field"),
     [
-        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "protocol"),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/xml"}, "protocol"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "linear"}, "histogram_aggregation"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c:4318/v1/traces"}, "url"),
         ({"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, "timeout"),
         ({"OTEL_EXPORTER_OTLP_HEADERS": "Authorization"}, "headers"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost"}, "url"),
@@ -84,3 +90,36 @@ def test_a_bad_value_is_named_with_its_field_and_variable(environment: dict[str,
     assert field in failure.value.message
     assert "could not convert" not in failure.value.message
     assert next(iter(environment)) in f"{failure.value.message} {failure.value.origin}"
+
+
+def preferences(preference: str) -> dict[str, str]:
+    """The temporality of each type of instrument, by its name."""
+    exporter = OtlpExporter(environment={"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": preference})
+    exporter.shutdown(0)
+    return {kind.__name__: chosen.name for kind, chosen in exporter._preferred_temporality.items()}
+
+
+def test_lowmemory_is_delta_for_what_is_not_observed() -> None:
+    chosen = preferences("LowMemory")
+    assert {name for name, temporality in chosen.items() if temporality == "DELTA"} == {"Counter", "Histogram"}
+    assert {name for name, temporality in preferences("delta").items() if temporality == "DELTA"} == {
+        *("Counter", "Histogram", "ObservableCounter")
+    }
+
+
+@pytest.mark.parametrize("name", ["explicit_bucket_histogram", "Base2_Exponential_Bucket_Histogram"])
+def test_the_aggregation_of_histograms(name: str) -> None:
+    """Through the SDK itself: what a reader with this exporter collects."""
+    variable = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+    exporter = OtlpExporter(environment={variable: name})
+    collected: list[object] = []
+    exporter.export = lambda data, **_: collected.append(data)  # type: ignore[misc,assignment]
+    reader = PeriodicExportingMetricReader(exporter, export_interval_millis=math.inf)
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    provider.get_meter("m").create_histogram("h").record(1.0)
+    reader.collect()
+    provider.shutdown()
+    (metric,) = collected[0].resource_metrics[0].scope_metrics[0].metrics  # type: ignore[attr-defined]
+    assert isinstance(
+        metric.data, ExponentialHistogram if "exp" in name.lower() and "base2" in name.lower() else Histogram
+    )

@@ -122,7 +122,7 @@ def test_the_message_of_a_status_is_read_in_both_encodings() -> None:
         (b'{"code":14,"message":"data refused due to high memory usage"}', JSON),
     ):
         outcome: Any = judge(503, body, {**headers, "retry-after": "7"})
-        assert isinstance(outcome, Unavailable)
+        assert isinstance(outcome, Throttled)
         assert (outcome.retry_after, "data refused due to high memory usage" in outcome.message) == (7.0, True)
 
 

@@ -60,6 +60,9 @@ class OtlpReadBack(PromqlReadBack["OtlpExporter"]):
             carrier="VictoriaMetrics' OTLP receiver" if self._victoriametrics else "Prometheus' OTLP receiver",
             target_info=not self._victoriametrics,
         )
+        query = settings.query_endpoint()
+        if query is not None and settings.protocol == "grpc":  # the receiver answers no GET
+            self.wire = partial(exporter.wire, query)
 
     def expect(self, series: Series, point: Point) -> Expected | None:
         """Add the temporality where the receiver stores deltas as if they were cumulative."""
