@@ -47,8 +47,10 @@ def command(
         if file is None or file.table(spec.name) is None
     ]
     targets = (*select.targets(file, env), *implied)
-    others = foreign.others() if all_ else ()
-    known = {normal(registration.name) for registration in registrations}
+    named = any(spec.exporter.startswith(entry_points.FOREIGN) for spec in targets)
+    theirs = foreign.others() if all_ or named else ()
+    others = theirs if all_ else ()
+    known = {normal(registration.name) for registration in (*registrations, *theirs)}
     strays = [spec for spec in targets if normal(spec.exporter) not in known]
     if format_ is Format.JSON:
         rows = [_row(registration, entry_points.GROUP, targets) for registration in registrations]

@@ -106,6 +106,17 @@ def test_list_shows_the_names_without_importing_them(theirs: Path) -> None:
     assert not any(name.startswith("otel:magictel") for name in rows)
 
 
+def test_a_target_of_the_file_can_name_it_and_the_one_that_reads_back(theirs: Path) -> None:
+    file = '[targets.theirs]\nexporter = "otel:otlp_proto_http"\nenabled = true\nverify = { target = "mine" }\n'
+    (theirs / "magictel.toml").write_text(f'{file}[targets.mine]\nexporter = "otlp"\n')
+    ran = magictel("list", folder=theirs)
+    assert (ran.code, ran.err) == (0, ""), ran
+    with sandbox.start(["otlp"]) as room:
+        ran = sent(theirs, "theirs", **room.environment("otlp"))
+        assert ran.code == 0, ran
+        assert "read back from  mine" in ran.out
+
+
 def test_a_dry_run_has_nothing_to_show(theirs: Path) -> None:
     ran = sent(theirs, "otel:remote", "--dry-run")
     assert (ran.code, ran.out) == (2, "")

@@ -2,37 +2,77 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
 
 from magictel import sandbox
-from tests.cli.running import magictel, started
+from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
+from tests.cli.running import magictel, process
 
 PAGE = "# TYPE hits counter\nhits_total 3\n"
+SENDER = Path(__file__).parents[1] / "real" / "compliance_sender.sh"
 RW = "prometheus-remote-write"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_exit_0_and_the_ledger(tmp_path: Path, httpserver: HTTPServer, number: int) -> None:
-    httpserver.expect_request("/metrics").respond_with_data(PAGE, content_type="text/plain; version=0.0.4")
-    with sandbox.start([RW]) as room:
-        command = ("run", "--from", httpserver.url_for("/metrics"), "--to", RW, "--every", "50ms", "--format", "json")
-        with started(*command, folder=tmp_path, **room.environment(RW)) as running:
+@contextlib.contextmanager
+def interrupted(
+    command: list[str], number: int, stored: Callable[[], int], **environment: str
+) -> Iterator[tuple[str, str]]:
+    """Start the command, send it the signal once so many samples are stored, and yield what it printed; it must exit with 0."""
+    variables = {**process(**environment)[1], "MAGICTEL_PYTHON": sys.executable}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        try:
             until = time.monotonic() + 60
-            while room.emulators[RW].stored < 4 and time.monotonic() < until:
+            while stored() < 4 and time.monotonic() < until:
                 time.sleep(0.02)
             running.send_signal(number)
             out, err = running.communicate(timeout=60)
-        stored = room.emulators[RW].stored
+        finally:
+            running.kill()
     assert running.returncode == 0, (out, err)
-    (target,) = json.loads(out)["targets"]
-    assert target["receipt"]["delivered"] == target["receipt"]["sent"] == stored
-    assert err == ""
+    yield out, err
+
+
+def test_sigterm_ends_it_with_exit_0_and_the_ledger(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/metrics").respond_with_data(PAGE, content_type="text/plain; version=0.0.4")
+    with sandbox.start([RW]) as room:
+        command, _ = process(
+            "run", "--from", httpserver.url_for("/metrics"), "--to", RW, "--every", "50ms", "--format", "json"
+        )
+        stored = lambda: room.emulators[RW].stored  # noqa: E731
+        with interrupted(command, signal.SIGTERM, stored, **room.environment(RW)) as (out, err):
+            (target,) = json.loads(out)["targets"]
+            assert target["receipt"]["delivered"] == target["receipt"]["sent"] == stored()
+            assert err == ""
+
+
+@pytest.mark.parametrize("message", ["prometheus.WriteRequest", "io.prometheus.write.v2.Request"])
+def test_the_sender_of_the_compliance_suite_runs_until_sigint(httpserver: HTTPServer, message: str) -> None:
+    httpserver.expect_request("/metrics").respond_with_data(PAGE, content_type="text/plain; version=0.0.4")
+    with sandbox.start([RW]) as room:
+        options = {
+            "SCRAPE_HOST_PORT": f"{httpserver.host}:{httpserver.port}",
+            "SCRAPE_JOB_NAME": "test",
+            "REMOTE_WRITE_ENDPOINT": room.servers[RW].origin,
+            "REMOTE_WRITE_MESSAGE": message,
+        }
+        environment = {f"PROMETHEUS_COMPLIANCE_RW_TARGET_{name}": value for name, value in options.items()}
+        emulator = room.emulators[RW]
+        assert isinstance(emulator, PrometheusRemoteWriteEmulator)
+        with interrupted([str(SENDER)], signal.SIGINT, lambda: emulator.stored, **environment) as (out, _):
+            assert "accepted" in out
+        assert {(labels["job"], labels["instance"]) for labels, _, _ in emulator.samples()} == {
+            ("test", options["SCRAPE_HOST_PORT"])
+        }
 
 
 def test_what_is_no_url_and_a_target_that_is_unusable(tmp_path: Path) -> None:
