@@ -35,7 +35,10 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def problems(magictel: Magictel, *words: str, **variables: str) -> dict[tuple[str, str], dict[str, Any]]:
     """Return what doctor reports, by name and code; slowness is left out, since the machine may be busy."""
-    document = magictel("doctor", *words, "--format", "json", **variables).document
+    return by_code(magictel("doctor", *words, "--format", "json", **variables).document)
+
+
+def by_code(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     problems_by_code = {(row["name"], row["code"]): row for row in document["problems"] if row["code"] != "plugin.slow"}
     assert all(row["message"] and row["fix"] for row in problems_by_code.values())
     return problems_by_code
@@ -81,8 +84,9 @@ BROKEN = {
 def test_a_plugin_that_cannot_be_loaded(case: str, packages: Path, magictel: Magictel) -> None:
     source, code, message, fix = BROKEN[case]
     install(packages, "acme", POINT, {"acme_exporter": source})
-    assert magictel("doctor").code == 1
-    problem = problems(magictel)["acme", code]
+    report = magictel("doctor", "--format", "json")
+    assert report.code == 1
+    problem = by_code(report.document)["acme", code]
     assert message in problem["message"]
     assert fix in problem["fix"]
     ran = magictel("doctor", "acme")
