@@ -304,8 +304,7 @@ def printed(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture,
 
 COMMANDS = [
     ["check"],
-    ["check", "--format=json"],
-    ["check", "--debug"],
+    ["check", "--format=json", "--debug"],
     ["send-sample", "--no-verify", "--deadline=1s", "--force"],
     ["send-sample", "--within=300ms", "--deadline=1s", "--force", "--format=json"],
     ["send-sample", "--dry-run"],
