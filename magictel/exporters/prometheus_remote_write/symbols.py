@@ -56,6 +56,11 @@ class _Known(NamedTuple):
     digest: bytes
     symbols: bytes
     heads: list[bytes]
+    layout: tuple[array[int], array[int], array[int]]
+    """Where labels begin and end and series end, if none has fields before its labels: the same for equal `sizes`."""
+    sizes: tuple[int, ...] | None
+    runs: tuple[Run, ...]
+    labels_digest: bytes
 
 
 class Counts(NamedTuple):
@@ -78,6 +83,16 @@ class Requests:
         """Return an `io.prometheus.write.v2.Request`."""
         if not payload.body:
             return _EMPTY
+        known = self._known.get(_first_labels(payload.body))
+        if (
+            known is not None
+            and known.sizes is not None
+            and known.sizes == payload.sizes
+            and known.runs == payload.runs
+        ):
+            begins, cuts, ends = known.layout
+            if _labels_digest(_slices(payload.body, begins, cuts)) == known.labels_digest:
+                return _joined(known.symbols, known.heads, _slices(payload.body, cuts, ends))
         try:
             return self._version_2(payload, _scan(payload.body))
         except _MisreadError:
@@ -85,12 +100,12 @@ class Requests:
 
     def _version_2(self, payload: Payload, series: _Series) -> bytes:
         body = payload.body
-        labels = [body[begin:cut] for begin, cut in zip(series.begins, series.cuts, strict=True)]
+        labels = _slices(body, series.begins, series.cuts)
         digest = _digest(labels, series.widths, payload.runs)
         known = self._known.get(labels[0])
         if known is None or known.digest != digest:
-            known = self._remember(labels[0], _new(digest, labels, series, payload.runs))
-        samples = [body[cut:end] for cut, end in zip(series.cuts, series.ends, strict=True)]
+            known = self._remember(labels[0], _new(digest, labels, series, payload))
+        samples = _slices(body, series.cuts, series.ends)
         symbols, heads = known.symbols, known.heads
         if series.leading:
             table = Symbols(symbols)
@@ -102,7 +117,7 @@ class Requests:
                 size = len(labelled) + len(before) + len(samples[number])
                 heads[number] = b"".join((b"\x2a", varint(size), labelled, before))
             symbols = table.encoded()
-        return symbols + b"".join(chain.from_iterable(zip(heads, samples, strict=True)))
+        return _joined(symbols, heads, samples)
 
     def version_1(self, payload: Payload) -> bytes:
         """Return a `prometheus.WriteRequest`, without exemplars, start times and native histograms."""
@@ -143,10 +158,25 @@ class Requests:
 
 def counts(body: bytes) -> Counts:
     """Return how many samples, histograms and exemplars a payload has."""
-    series = _scan(body)
-    histograms = series.widths.count(0)
-    exemplars = sum(place == 3 for fields in series.leading.values() for place, _ in fields)
-    return Counts(len(series.ends) - histograms, histograms, exemplars)
+    leading = _Series([], [], [], bytearray(), {})
+    number = histograms = at = 0
+    stop = len(body)
+    while at < stop:
+        size = body[at + 1]
+        at += 2
+        if size > 127:
+            size = size & 127 | body[at] << 7
+            at += 1
+            if size > 16_383:
+                size, at = read_varint(body, at - 2)
+        if body[at] != 0x0A:
+            _, native = _leading(body, at, leading)
+            leading.begins.append(at)
+            histograms += native
+        number += 1
+        at += size
+    exemplars = sum(place == 3 for fields in leading.leading.values() for place, _ in fields)
+    return Counts(number - histograms, histograms, exemplars)
 
 
 def labels_of(body: bytes) -> list[bytes]:
@@ -238,6 +268,24 @@ def _without_start(sample: bytes) -> bytes:
     return field(2, sample[2:end])
 
 
+def _slices(body: bytes, begins: Iterable[int], ends: Iterable[int]) -> list[bytes]:
+    return [body[begin:end] for begin, end in zip(begins, ends, strict=True)]
+
+
+def _joined(symbols: bytes, heads: Iterable[bytes], samples: Iterable[bytes]) -> bytes:
+    return symbols + b"".join(chain.from_iterable(zip(heads, samples, strict=True)))
+
+
+def _first_labels(body: bytes) -> bytes:
+    """Return the labels of the first series; empty if it has fields before them."""
+    size, begin = read_varint(body, 1)
+    return body[begin : _end_of_labels(body, begin, begin + size)]
+
+
+def _labels_digest(labels: Iterable[bytes]) -> bytes:
+    return blake2b(b"".join(labels), digest_size=16).digest()
+
+
 def _digest(labels: Sequence[bytes], widths: bytearray, runs: Iterable[Run]) -> bytes:
     """Return a checksum of all that does not change: equal for equal labels, sizes of samples and metadata."""
     digest = blake2b(b"".join(labels), digest_size=16)
@@ -248,7 +296,8 @@ def _digest(labels: Sequence[bytes], widths: bytearray, runs: Iterable[Run]) -> 
     return digest.digest()
 
 
-def _new(digest: bytes, labels: Sequence[bytes], series: _Series, runs: Sequence[Run]) -> _Known:
+def _new(digest: bytes, labels: Sequence[bytes], series: _Series, payload: Payload) -> _Known:
+    runs = payload.runs
     table = Symbols()
     heads: list[bytes] = []
     metadata, until = b"", 0
@@ -262,7 +311,9 @@ def _new(digest: bytes, labels: Sequence[bytes], series: _Series, runs: Sequence
         about = _GAUGE if metadata and _TARGET_INFO in labelled else metadata
         size = len(refs) + len(about) + width
         heads.append(b"".join((b"\x2a", _SHORT[size] if size < len(_SHORT) else varint(size), refs, about)))
-    return _Known(digest, table.encoded(), heads)
+    layout = array("I", series.begins), array("I", series.cuts), array("I", series.ends)
+    sizes = None if series.leading else payload.sizes
+    return _Known(digest, table.encoded(), heads, layout, sizes, runs, _labels_digest(labels))
 
 
 class Symbols:
