@@ -57,7 +57,7 @@ OWN = {
             *("values", "version"),
         }
     ),
-    "prometheus": frozenset({"exemplars", "families", "names", "negotiation", "protobuf", "text"}),
+    "prometheus": frozenset({"exemplars", "families", "names", "negotiation", "protobuf", "syntax", "text"}),
     "otlp": frozenset({"grpc", "grpc_probes", "grpc_status", "json_encoding", "presets"}),
     "prometheus_remote_write": frozenset({"exemplars", "label_columns", "native", "stale", "symbols", "written"}),
 }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from magictel.errors import SettingsError
+from magictel.formats.prometheus.names import TranslationStrategy
 from magictel.net.address import Address, parse_endpoint
 from magictel.secrets.secret import Secret
 from magictel.settings.login import basic
@@ -19,12 +20,7 @@ class PrometheusSettings(PageSettings, frozen=True, kw_only=True, forbid_unknown
     env_prefix = "OTEL_EXPORTER_PROMETHEUS_"
 
     translation_strategy: Annotated[
-        Literal[
-            "UnderscoreEscapingWithSuffixes",
-            "UnderscoreEscapingWithoutSuffixes",
-            "NoUTF8EscapingWithSuffixes",
-            "NoTranslation",
-        ],
+        TranslationStrategy,
         option(
             "How names become Prometheus': whether others than letters, digits and _ are replaced, and unit and type appended.",
             routes=False,

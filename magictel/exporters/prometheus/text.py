@@ -12,7 +12,6 @@ from itertools import accumulate
 from operator import add, attrgetter
 from typing import Any
 
-import orjson
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from magictel.encoding.columns import by_distinct, histogram_columns, transposed
@@ -21,16 +20,22 @@ from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus.exemplars import by_bucket, exemplar_labels, exemplars_of, latest
 from magictel.exporters.prometheus.families import Family, Type
 from magictel.exporters.prometheus.names import PageNames
-from magictel.formats.prometheus.escaping import is_label_name, is_metric_name
+from magictel.exporters.prometheus.syntax import (
+    label_columns,
+    label_texts,
+    metadata,
+    number_column,
+    number_text,
+    opening,
+    prefix,
+    prefixes,
+    seconds_text,
+)
 from magictel.formats.prometheus.label_columns import Labellers, LabelRows, in_place, joined, labeller
 from magictel.formats.prometheus.names import label_value, labels
 from magictel.formats.prometheus.numbers import open_metrics
 from magictel.formats.prometheus.series import parts, reserved
 from magictel.model.metrics import Attributes, Kind, Series, Stream, starts_of, values_of
-
-_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", '"': '\\"'})
-_HELP_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n"})
-_TEXT_TYPES = {"unknown": "untyped", "info": "gauge"}
 
 
 class TextFamily:
@@ -58,7 +63,7 @@ class TextFamily:
         if openmetrics:
             self._type, self._title = _openmetrics_type(family, taken)
             taken.add(self._title)
-        self._head = _head(self._title, self._type, label_value(family.help), family.unit, openmetrics=openmetrics)
+        self._head = metadata(self._title, self._type, label_value(family.help), family.unit, openmetrics=openmetrics)
         self._exemplars = openmetrics and self._type in ("counter", "histogram")
         self._created = f"{self._title}_created" if created and self._exemplars else ""
         if self._created in taken:
@@ -70,7 +75,7 @@ class TextFamily:
 
     def info(self, labels_of_info: Mapping[str, str]) -> bytes:
         """Return the line of an info metric."""
-        return _prefix(self._name, label_texts(labels_of_info)) + b"1\n"
+        return prefix(self._name, label_texts(labels_of_info)) + b"1\n"
 
     # ---- point by point ------------------------------------------------------------------------------------------------
 
@@ -87,11 +92,11 @@ class TextFamily:
         texts = labels(series.attributes, reserved(stream, fixed), self._names.named(stream))
         text = label_texts(texts) + label_texts(fixed)
         lines = [
-            _prefix(f"{self._name}{suffix}", text + (f'le="{le}",' if le else "")) + value + b"\n"
+            prefix(f"{self._name}{suffix}", text + (f'le="{le}",' if le else "")) + value + b"\n"
             for suffix, le, value in samples
         ]
         if self._created and point.start_time_unix_nano:
-            lines.append(_prefix(self._created, text) + seconds_text(point.start_time_unix_nano) + b"\n")
+            lines.append(prefix(self._created, text) + seconds_text(point.start_time_unix_nano) + b"\n")
         return b"".join(lines)
 
     def _samples(self, point: Any) -> list[tuple[str, str, bytes]]:
@@ -181,18 +186,18 @@ class TextFamily:
         histogram, created = variant
         constants: list[Constant] = []
         if histogram is None:
-            constants.append(_prefixes(self._name, bare))
+            constants.append(prefixes(self._name, bare))
         else:
             bounds, has_sums = histogram
-            opening = _opening(f"{self._name}_bucket")
-            first, later = joined([opening, text]), joined([b"\n" + opening, text])
+            begin = opening(f"{self._name}_bucket")
+            first, later = joined([begin, text]), joined([b"\n" + begin, text])
             for suffix, le in parts(bounds, open_metrics):
                 if le:
                     constants.append(Pieces((later if constants else first, f'le="{le}"}} '.encode())))
                 elif suffix != "_sum" or has_sums:
-                    constants.append(_prefixes(f"{self._name}{suffix}", bare, b"\n"))
+                    constants.append(prefixes(f"{self._name}{suffix}", bare, b"\n"))
         if created:
-            constants.append(_prefixes(self._created, bare, b"\n"))
+            constants.append(prefixes(self._created, bare, b"\n"))
         return [*constants, b"\n"]
 
     def _label_column(self, stream: Stream, rows: LabelRows) -> Column | bytes:
@@ -220,60 +225,6 @@ def _openmetrics_type(family: Family, taken: set[str]) -> tuple[Type, str]:
     return (instead, family.name) if title in (family.name, "", *taken) else (family.type, title)
 
 
-def _head(title: str, kind: str, text: str, unit: str, *, openmetrics: bool) -> bytes:
-    name = title if is_metric_name(title) else quoted(title)
-    lines = [f"# HELP {name} {text.translate(_ESCAPES if openmetrics else _HELP_ESCAPES)}\n"] if text else []
-    lines.append(f"# TYPE {name} {kind if openmetrics else _TEXT_TYPES.get(kind, kind)}\n")
-    if openmetrics and unit and title.endswith(f"_{unit}"):
-        lines.append(f"# UNIT {name} {unit}\n")
-    return "".join(lines).encode()
-
-
-def quoted(text: str) -> str:
-    """Return a name or a value in quotes."""
-    return f'"{text.translate(_ESCAPES)}"'
-
-
-def label_texts(texts: Mapping[str, str]) -> str:
-    """Return labels in the order of their names, each with a comma behind it."""
-    return "".join(f"{_key(name)}={quoted(texts[name])}," for name in sorted(texts))
-
-
-def label_columns(name: str, texts: Sequence[str]) -> Column:
-    """Return a label of many values, each with a comma behind it; nothing for an empty value."""
-    together = "".join(texts)
-    if "\\" in together or '"' in together or "\n" in together:
-        texts = [text.translate(_ESCAPES) for text in texts]
-    before = f'{_key(name)}="'
-    return [f'{before}{text}",'.encode() if text else b"" for text in texts]
-
-
-def number_text(number: float) -> bytes:
-    """Return a number as every parser of pages reads it. Raises `OverflowError` for an integer that no 64-bit float can hold."""
-    value = float(number)
-    if value - value != 0:
-        return b"NaN" if value != value else b"+Inf" if value > 0 else b"-Inf"
-    return str(int(number)).encode() if isinstance(number, int) else orjson.dumps(value)
-
-
-def number_column(numbers: Sequence[Any]) -> Column | None:
-    """Return numbers as text; None if one of them is neither a 64-bit integer nor a float."""
-    if not {int, float}.issuperset(map(type, numbers)):
-        return None
-    try:
-        raw = orjson.dumps(numbers)
-    except TypeError:
-        return None
-    return list(map(number_text, numbers)) if b"n" in raw else raw[1:-1].split(b",")
-
-
-def seconds_text(nanoseconds: int) -> bytes:
-    """Return a time in seconds, with all of its digits."""
-    whole, rest = divmod(nanoseconds, 1_000_000_000)
-    digits = f"{rest:09}".rstrip("0") or "0"
-    return f"{whole}.{digits}".encode()
-
-
 def _running(buckets: Sequence[Sequence[int]]) -> list[Column | None]:
     """Return the cumulative counts of all buckets but the last."""
     running: list[int] | None = None
@@ -288,27 +239,3 @@ def _totals(counts: Sequence[int], sums: Sequence[Any]) -> list[Column | None]:
     """Return the last bucket, the sum where there is one, and the count."""
     total = number_column(counts)
     return [total, total] if sums.count(None) == len(sums) else [total, number_column(sums), total]
-
-
-def _prefixes(name: str, texts: Column | bytes, before: bytes = b"") -> Column | bytes:
-    """Return what comes before each value: the name and these labels, without a comma at their end."""
-    opening, alone = before + _opening(name), before + _prefix(name, "")
-    if isinstance(texts, bytes):
-        return opening + texts + b"} " if texts else alone
-    return [opening + text + b"} " if text else alone for text in texts]
-
-
-def _prefix(name: str, text: str) -> bytes:
-    """Return what comes before a value: the name, and labels each with a comma behind it."""
-    if not text:
-        return f"{name} ".encode() if is_metric_name(name) else f"{{{quoted(name)}}} ".encode()
-    return _opening(name) + text[:-1].encode() + b"} "
-
-
-def _opening(name: str) -> bytes:
-    """Return a sample up to its labels; a name that Prometheus 2 does not know is in quotes among them."""
-    return (f"{name}{{" if is_metric_name(name) else f"{{{quoted(name)},").encode()
-
-
-def _key(name: str) -> str:
-    return name if is_label_name(name) else quoted(name)
