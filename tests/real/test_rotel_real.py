@@ -52,9 +52,9 @@ def rotel(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     """Yield the backend behind rotel, its address and the address of rotel."""
     behind = Behind()
     ports = []
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as sockets:
         for _ in range(2):
-            free = held.enter_context(socket.socket())
+            free = sockets.enter_context(socket.socket())
             free.bind(("127.0.0.1", 0))
             ports.append(free.getsockname()[1])
     with Server(behind) as server, (tmp_path_factory.mktemp("rotel") / "log").open("wb") as log:
