@@ -337,4 +337,7 @@ def _proved(rungs: tuple[Finding, ...], until: Rung | None) -> bool:
 
 
 def _good(finding: Finding) -> bool:
-    return finding.outcome in (Status.PASS, Status.WARN) and finding.code != UNPROVEN
+    if finding.outcome is Status.PASS:
+        return True
+    # A round trip whose points were neither confirmed nor read back proves nothing.
+    return finding.outcome is Status.WARN and finding.code != UNPROVEN and finding.evidence.get("delivered") != 0

@@ -134,6 +134,11 @@ def test_check_constructs_it_and_proves_nothing_more(theirs: Path) -> None:
     ran = magictel("check", "otel:otlp_proto_http", folder=theirs)
     assert ran.code == 3, ran
     assert "send-sample otel:otlp_proto_http shows whether it sends" in ran.out
+    with sandbox.start(["otlp"]) as room:
+        command = ("check", "otel:otlp_proto_http", "--round-trip")
+        ran = magictel(*command, folder=theirs, environment=room.environment("otlp"))
+    assert ran.code == 3, ran
+    assert "foreign.unconfirmed" in ran.out
     ran = magictel("check", "otel:demanding", folder=theirs)
     assert ran.code == 78, ran
     assert "foreign.constructor" in ran.out

@@ -14,6 +14,7 @@ from magictel.operations.run import run
 from magictel.operations.scrape import Page
 from magictel.operations.target_run import Job
 from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
+from magictel.sandbox.prometheus_store import is_stale
 from tests.fake_transport import FakeTransport
 
 PAGE = Page.at("http://me:s3cr3t@app.example:9100/metrics?token=t0ken")
@@ -117,6 +118,14 @@ def test_what_the_receiver_refuses_for_a_while_is_sent_later() -> None:
     (result,) = done.results
     assert (result.receipt.delivered, result.receipt.dropped) == (result.receipt.sent, 0)
     assert result.receipt.balanced
+
+
+def test_the_end_of_the_run_can_end_the_series() -> None:
+    emulator = PrometheusRemoteWriteEmulator()
+    ran([job(emulator.handle, stale_markers=True)], lambda _: page(), lambda: emulator.stored >= 6)
+    last: dict[str, float] = {name: values[-1] for name, values in stored(emulator).items()}
+    assert len(last) == 3
+    assert all(map(is_stale, last.values())), last
 
 
 def test_the_last_flush_counts_what_it_could_not_send() -> None:
