@@ -36,6 +36,7 @@ from magictel.operations.clean import clean
 from magictel.operations.send import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.sandbox.faults import parse_faults
+from magictel.sandbox.prometheus_store import is_stale
 from magictel.sandbox.server import Server
 from magictel.secrets.secret import Secret
 from magictel.settings.load import resolve_settings
@@ -141,6 +142,57 @@ def test_the_sample_is_equal_whatever_names_are_chosen(serve: Any, option: dict[
     names = {labels["__name__"] for labels, _, _ in backend.emulator.samples()}
     assert ("magictel_sample_requests" in names) is ("name_suffixes" in option)
     assert ("target_info" in names) is ("target_info" not in option)
+
+
+@pytest.mark.parametrize("histograms", ["classic", "native"])
+@pytest.mark.parametrize("protocol", ["auto", "2.0"])
+def test_by_2_the_whole_sample_is_read_back_equal_native_histograms_included(
+    serve: Any, protocol: str, histograms: str
+) -> None:
+    result = serve(version="3.5.0").send(thorough=True, protocol=protocol, histograms=histograms)
+    assert result.outcome == "verified", result.message
+    assert (result.receipt.delivered, result.receipt.sent, result.receipt.reasons) == (17, 17, ())
+    assert (result.verification.found, result.verification.altered) == (17, 0)
+
+
+def test_by_auto_an_older_receiver_has_all_but_the_native_histograms_which_are_rejected_by_name(serve: Any) -> None:
+    backend = serve(version="2.42.0")
+    result = backend.send(protocol="auto")
+    assert result.outcome == "rejected", result.message
+    assert (result.receipt.delivered, result.receipt.rejected) == (10, 2)
+    assert [reason.code for reason in result.receipt.reasons] == ["prom.rw.exponential"]
+    assert (result.verification.found, result.verification.altered) == (10, 0)
+
+
+@pytest.mark.parametrize("fault", ["415", "204"])
+def test_a_fault_script_makes_a_receiver_an_older_one(serve: Any, fault: str) -> None:
+    backend = serve(version="3.5.0", faults=fault)
+    exporter = backend.exporter(protocol="auto")
+    receipts = [exporter.deliver(gauges(1.0, time=now())) for _ in range(2)]
+    assert [(receipt.delivered, receipt.attempts) for receipt in receipts] == [(1, 1), (1, 1)]
+    versions = [request.header("X-Prometheus-Remote-Write-Version") for request in backend.writes]
+    assert versions == ["2.0.0", "0.1.0", "0.1.0"]
+
+
+@pytest.mark.parametrize(("version", "protocol"), [("2.42.0", "1.0"), ("3.5.0", "2.0"), ("2.42.0", "auto")])
+@pytest.mark.parametrize("stale_markers", [False, True])
+def test_stale_markers_end_the_series_of_the_latest_collection_at_shutdown(
+    serve: Any, version: str, protocol: str, stale_markers: bool
+) -> None:
+    backend = serve(version=version)
+    exporter = backend.exporter(protocol=protocol, stale_markers=stale_markers)
+    time = now()
+    for turn in range(2):
+        assert exporter.deliver(gauges(1.0, 2.0, time=time + turn * 1_000_000)).delivered == 2
+    exporter.shutdown(5000)
+    assert exporter.ledger.sent == 4, "markers are no points"
+    rows = [(labels["__name__"], samples) for labels, samples in stored_by_series(backend)]
+    assert sorted(name for name, _ in rows) == ["m", "m"]
+    assert {is_stale(samples[-1][1]) for _, samples in rows} == {stale_markers}
+
+
+def stored_by_series(backend: Any) -> list[tuple[dict[str, str], list[Any]]]:
+    return [(dict(labels), samples) for labels, samples in backend.emulator.store.select(lambda _: True)]
 
 
 class Alters(PrometheusRemoteWriteEmulator):
