@@ -94,6 +94,7 @@ class PageServer:
                 )  # wakes its thread, which would look at `shutdown` twice a second
             server.shutdown()
             server.server_close()
+            server.hang_up()
 
     def forget(self) -> None:
         """In a forked child: close what the parent listens on and replies to, and send nothing on them."""
@@ -110,6 +111,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, page: PageServer, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None) -> None:
         self.page, self._tls = page, tls
         self._open: set[socket.socket] = set()
+        self.stopping = False
         family, _, _, _, address = _address(host, port)
         self.address_family = family
         super().__init__(address[:2], _Handler)
@@ -142,6 +144,15 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log a connection that ended early: a scraper that timed out, or spoke another protocol."""
         self.page.log.debug("a connection from %s ended early", client_address[0], exc_info=True)
+
+    def hang_up(self) -> None:
+        """End the connections that wait for a next request; a reply that is being sent is completed."""
+        self.stopping = True
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(
+                    connection, socket.SHUT_RD
+                )  # not `SSLSocket.shutdown`, which ends TLS in both directions
 
     def forget(self) -> None:
         for connection in (self.socket, *self._open):
@@ -191,6 +202,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer a request for another path, or without the login; return whether it was one."""
         if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # its body is not read
+        server: Any = self.server
+        if server.stopping:
+            self.close_connection = True
+            self._text(503, "the page is no longer served")
+            return True
         wanted = self._page.authorization
         given = self.headers.get("Authorization", "")
         if wanted is not None and not hmac.compare_digest(given.encode(), wanted.encode()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import logging
@@ -169,6 +170,34 @@ def test_a_renewed_certificate_is_used_for_the_next_connection(
         file.unlink()
         file.write_bytes((folder / "page.pem").read_bytes())
         assert over_tls(server, folder, client=False) == 200
+
+
+def kept_alive(server: PageServer, folder: Path | None) -> http.client.HTTPConnection:
+    """A connection that has got a page and is kept for the next one, as Prometheus keeps it."""
+    if folder is None:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port or 0, timeout=10)
+    else:
+        context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+        connection = http.client.HTTPSConnection("127.0.0.1", server.port or 0, timeout=10, context=context)
+    connection.request("GET", "/metrics")
+    assert connection.getresponse().read() == b"".join(LINES)
+    return connection
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_a_page_that_is_stopped_is_not_served_over_old_connections(
+    secure: bool, authority: tuple[trustme.CA, Path]
+) -> None:
+    folder = authority[1] if secure else None
+    page = Page()
+    tls = ServerTls(str(folder / "page.pem")).context if folder is not None else None
+    with served(page, tls=tls) as server:
+        connection = kept_alive(server, folder)
+    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+        connection.request("GET", "/metrics")
+        with connection.getresponse() as reply:  # where its thread was not yet waiting for the next request
+            assert reply.status == 503
+    assert len(page.seen) == 1
 
 
 def test_a_slow_scraper_delays_no_other() -> None:
