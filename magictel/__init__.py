@@ -19,10 +19,10 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     operations    check, send, replay, record, run, prepare, clean: generators of events
     diagnose      explains a pasted error, log line or reply as a finding
     verify        compares sent points with those that the backend shows
-    registry      entry points: exporters by name, loaded, and why one is broken
+    registry      entry points: exporters by name, loaded, and why one is broken; those of other packages as otel:NAME
     exporters     a module or folder for each backend; never imported by name
     promql        read-back from Prometheus, Mimir, VictoriaMetrics: queries, expected points, deletion
-    plugin        interface (written by an author), configured, exporter, http_exporter and page_exporter (inherited, final)
+    plugin        interface (written by an author), configured, exporter, http_exporter and page_exporter (inherited, final), foreign
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
     transports    send requests: HTTP, sockets, files     sources     readers of recordings
     formats       OTLP in JSON and protobuf; Prometheus names, numbers, series and collisions: shared by sources and exporters

@@ -41,8 +41,8 @@ def command(
 ) -> int:
     """Scrape a page and send each scrape to the chosen targets, until SIGINT or SIGTERM.
 
-    What a target does not accept waits in its outbox and is retried at least every 2.5 s. A signal ends the run after a last flush,
-    with exit code 0 and a summary of what became of every point.
+    What a target does not accept waits in its outbox, which is flushed at least every 2.5 s unless the target's breaker is open. A
+    signal ends the run after a last flush, with exit code 0 and a summary of what became of every point.
     """
     from magictel.cli.exit_codes import Exit, after_send
     from magictel.cli.interrupts import Interrupts
