@@ -70,6 +70,9 @@ def registered(name: str, emulator: str | None = None) -> Subject:
 
     Raise `PluginError` if the exporter cannot be loaded, `UsageError` if the emulator cannot.
     """
+    if name.startswith(entry_points.FOREIGN):
+        why = f"conformance: {name} is not written for magictel's plugin interface, so its laws do not apply"
+        raise UsageError("usage.foreign", why, f"magictel send-sample {name}")
     exporter = entry_points.load(name)
 
     def built(place: Place) -> Exporter[Any]:

@@ -123,6 +123,12 @@ def test_a_dry_run_has_nothing_to_show(theirs: Path) -> None:
     assert "encodes while it sends" in ran.err
 
 
+def test_the_laws_of_the_plugin_interface_do_not_apply(theirs: Path) -> None:
+    ran = magictel("conformance", "otel:console", folder=theirs)
+    assert (ran.code, ran.out) == (2, "")
+    assert "is not written for magictel's plugin interface" in ran.err
+
+
 def test_describe_says_what_it_is(theirs: Path) -> None:
     ran = magictel("describe", "otel:otlp_proto_http", folder=theirs)
     assert ran.code == 0, ran
