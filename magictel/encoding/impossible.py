@@ -6,8 +6,10 @@ increase, a custom metric producer).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import repeat
+from operator import attrgetter, is_, le
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
@@ -19,6 +21,7 @@ from magictel.model.validity import Problem
 
 CODE = "delivery.impossible-point"
 _DISTRIBUTIONS = (Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM)
+_COLUMNS = tuple(map(attrgetter, ("explicit_bounds", "bucket_counts", "count", "min", "max")))
 
 
 def possible(groups: Iterable[Group]) -> Iterator[Group | Withheld]:
@@ -27,7 +30,7 @@ def possible(groups: Iterable[Group]) -> Iterator[Group | Withheld]:
         if group.stream.kind not in _DISTRIBUTIONS:
             yield group
             continue
-        problems = _problems(group.points)
+        problems = {} if _all_plain(group.points) else _problems(group.points)
         if not problems:
             yield group
             continue
@@ -37,6 +40,25 @@ def possible(groups: Iterable[Group]) -> Iterator[Group | Withheld]:
         points = [point for at, point in enumerate(group.points) if at not in problems]
         if points:
             yield replace(group, points=points)
+
+
+def _all_plain(points: Sequence[Any]) -> bool:
+    """Return whether histograms with the same bounds, of which the first is valid, are all plain: checked column by column."""
+    if not points or set(map(type, points)) != {HistogramDataPoint} or _problems(points[:1]):
+        return False
+    bounds, buckets, counts, smallest, largest = (list(map(field, points)) for field in _COLUMNS)
+    totals = list(map(sum, buckets))
+    try:
+        return (
+            all(map(is_, bounds, repeat(bounds[0])))
+            and set(map(len, buckets)) == {len(bounds[0]) + 1}
+            and set(map(type, totals)) == {int}
+            and totals == counts
+            and min(map(min, buckets)) >= 0
+            and all(map(le, smallest, largest))
+        )
+    except TypeError:  # no minimum or maximum
+        return False
 
 
 def _problems(points: Iterable[Any]) -> dict[int, Problem]:
