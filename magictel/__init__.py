@@ -1,13 +1,16 @@
 """magictel proves that telemetry arrives: a library of OpenTelemetry metric exporters, and a command that uses the same objects.
 
 This module exports, on demand, what the author of an exporter needs; an application needs `magictel.runtime.start()`.
-A new exporter is a subclass of `HttpExporter` (or `Exporter`) with a settings model, `encode`, `route` and, if the backend supports
+A new exporter is a subclass of `HttpExporter` (or `Exporter`) with a settings model, an `Encoder`, `route` and, if the backend supports
 them, `judge`, probes and a `ReadBack`; it is registered as an entry point of `magictel.exporters`:
+
+    class AcmeEncoder(Encoder["AcmeExporter"]):
+        def encode(self, series: Series, point: Point) -> bytes: ...        # the reference encoding: one item on the wire
 
     class AcmeExporter(HttpExporter[AcmeSettings]):
         interface = 2                                                       # the version it was built for
         name = "acme"
-        def encode(self, series: Series, point: Point) -> bytes: ...        # the reference encoding: one item on the wire
+        Encoder = AcmeEncoder
         def judge(self, payload: Payload, reply: Reply) -> Outcome: ...     # the only place that interprets a reply
 
 The packages from top to bottom; each imports only those below it (`lint-imports`):
@@ -89,7 +92,7 @@ _HOMES = {
     "magictel.plugin.exporter": ("INTERFACE", "Exporter"),
     "magictel.model.finding": ("Finding", "Status", "Rung", "SideEffect"),
     "magictel.plugin.http_exporter": ("HttpExporter", "HttpReadBack", "Preparation"),
-    "magictel.plugin.interface": ("ReadBack",),
+    "magictel.plugin.interface": ("Encoder", "ReadBack"),
     "magictel.ladder.probe": ("probe",),
     "magictel.http.classify": ("judge_status",),
     "magictel.http.error_rules": ("Rule",),
@@ -104,7 +107,7 @@ _HOMES = {
     "magictel.secrets.secret": ("Secret",),
     "magictel.settings.login": ("LoginSettings", "TenantSettings"),
     "magictel.settings.model": ("ExporterSettings", "HttpSettings", "option"),
-    "magictel.encoding.templates": ("Filled", "Template"),
+    "magictel.encoding.templates": ("Filled",),
     "magictel.encoding.withheld": ("Withheld",),
     "magictel.model.verification": ("RUN_ID", "Expected", "SampleQuery", "Seen", "Unreadable", "Value"),
     "magictel.http.wire": ("Reply", "Request", "Transport", "Wire"),

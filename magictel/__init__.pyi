@@ -6,7 +6,7 @@ from magictel.clock import Clock
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route, Run
 from magictel.encoding.prepared import Prepared
-from magictel.encoding.templates import Filled, Template
+from magictel.encoding.templates import Filled
 from magictel.encoding.withheld import Withheld
 from magictel.errors import MagictelError, PluginError, SettingsError, UsageError, WireError
 from magictel.http.classify import judge_status
@@ -34,7 +34,7 @@ from magictel.net.address import Address, parse_endpoint
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.exporter import INTERFACE, Exporter
 from magictel.plugin.http_exporter import HttpExporter, HttpReadBack, Preparation
-from magictel.plugin.interface import ReadBack
+from magictel.plugin.interface import Encoder, ReadBack
 from magictel.secrets.secret import Secret
 from magictel.settings.login import LoginSettings, TenantSettings
 from magictel.settings.model import ExporterSettings, HttpSettings, option
@@ -47,6 +47,7 @@ __all__ = [
     "Attributes",
     "Clock",
     "Delivered",
+    "Encoder",
     "Endpoint",
     "Expected",
     "Exporter",
@@ -88,7 +89,6 @@ __all__ = [
     "SideEffect",
     "Status",
     "Stream",
-    "Template",
     "TenantSettings",
     "Throttled",
     "TooLarge",

@@ -12,7 +12,13 @@ from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Route
 from magictel.model.outcome import Delivered
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.interface import Encoder
 from tests.settings.acme import AcmeSettings, check_url
+
+
+class AcmeEncoder(Encoder):
+    def encode(self, series, point):
+        return b"{}"
 
 
 class AcmeExporter(Exporter[AcmeSettings]):
@@ -20,11 +26,9 @@ class AcmeExporter(Exporter[AcmeSettings]):
     name = "acme"
     summary = "Acme's collector of everything"
     Settings = AcmeSettings
+    Encoder = AcmeEncoder
     limits = ("A name has at most 64 characters; a longer one is cut, and the cut one is counted under acme.name.cut.",)
     cost = "One unit for each series a month, whatever it holds."
-
-    def encode(self, series, point):
-        return b"{}"
 
     def route(self):
         return Route("", 1000, 1_000_000)

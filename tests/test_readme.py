@@ -38,7 +38,7 @@ SENTENCES = {
     "content_type": "The content type of a payload, unless its route names one",
 }
 """For class attributes that have no sentence of their own."""
-SCAFFOLD = ("settings", "encode", "split", "template", "judge", "writes", "expect", "seen")
+SCAFFOLD = ("settings", "encode", "split", "columns", "constants", "judge", "writes", "expect", "seen")
 BLOCK = re.compile(r"(<!-- generated: ([a-z._-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -134,6 +134,7 @@ OWNERS = {
         ("plugin/interface.py", "Authored"),
         ("plugin/http_exporter.py", "HttpExporter"),
     ),
+    "encoder": (("plugin/interface.py", "Encoder"),),
     "readback": (("plugin/interface.py", "ReadBack"),),
 }
 """Where the classes are whose members an author may write."""

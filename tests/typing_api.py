@@ -10,6 +10,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 from magictel import (
     Attempted,
     Delivered,
+    Encoder,
     Endpoint,
     Expected,
     Exporter,
@@ -58,18 +59,21 @@ class AcmeReadBack(HttpReadBack["AcmeExporter"]):
         return [Seen("key", {"value": 1.0})] if reply.ok else Unreadable("acme.unreadable", "may not read")
 
 
-class AcmeExporter(HttpExporter[AcmeSettings]):
-    interface = 2
-    name = "acme"
-    summary = "Acme's metrics API"
-    Settings = AcmeSettings
-    ReadBack = AcmeReadBack
-
+class AcmeEncoder(Encoder["AcmeExporter"]):
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         assert_type(series.stream.name, str)
         if not series.attributes:
             return Withheld("acme.anonymous", "Acme knows no series without attributes", series.stream.name)
         return b"{}\n"
+
+
+class AcmeExporter(HttpExporter[AcmeSettings]):
+    interface = 2
+    name = "acme"
+    summary = "Acme's metrics API"
+    Settings = AcmeSettings
+    Encoder = AcmeEncoder
+    ReadBack = AcmeReadBack
 
     def route(self) -> Route:
         return Route("/v1/points", self.settings.max_batch_points, self.settings.max_batch_bytes)
@@ -92,14 +96,17 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
         return Finding.passed(Rung.HEALTH, wire.get("/health").text)
 
 
+class PipeEncoder(Encoder["PipeExporter"]):
+    def encode(self, series: Series, point: Point) -> bytes:
+        return b""
+
+
 class PipeExporter(Exporter[ExporterSettings]):
     interface = 2
     name = "pipe"
     summary = "Lines into a pipe"
     Settings = ExporterSettings
-
-    def encode(self, series: Series, point: Point) -> bytes:
-        return b""
+    Encoder = PipeEncoder
 
     def route(self) -> Route:
         return Route("", 1, 1)

@@ -38,7 +38,7 @@ class Filled(msgspec.Struct, frozen=True):
 
 
 class Template(Protocol):
-    """A faster `encode`, which an exporter may have. Tests compare its bytes with those of `encode`, the reference."""
+    """A faster `encode`, which an encoder may have. Tests compare its bytes with those of `encode`, the reference."""
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """Return the holes of these points, column by column; None: encode them one by one (mixed types, unusual values)."""

@@ -16,6 +16,7 @@ from magictel.formats.otlp.json_lines import OtlpJsonEncoder, line
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, Throttled
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.interface import Encoder
 from magictel.settings.model import ExporterSettings, option
 from magictel.transports.fd_write import write
 
@@ -37,6 +38,22 @@ class ConsoleSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknow
     ] = "stderr"
 
 
+class ConsoleEncoder(Encoder["ConsoleExporter"]):
+    """Points as lines for people, or a payload as one line of OTLP JSON."""
+
+    def __init__(self, exporter: ConsoleExporter) -> None:
+        super().__init__(exporter)
+        self._json = OtlpJsonEncoder() if exporter.settings.format == "otlp-json" else None
+
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:
+        """One line for people, or the point with what encloses it."""
+        return self._json.encode(series, point) if self._json else text(series, point).encode("utf-8", "replace")
+
+    def frame(self, payload: Payload) -> bytes:
+        """Lines for people, or one of OTLP JSON."""
+        return line(payload.items()) if self._json else payload.body
+
+
 class ConsoleExporter(Exporter[ConsoleSettings]):
     """Shows metrics on the terminal."""
 
@@ -45,18 +62,9 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
     log_words = ("stdout", "stderr", "pipe")
     summary = "metrics on the terminal, for people or as OTLP JSON lines"
     Settings = ConsoleSettings
+    Encoder = ConsoleEncoder
     limits = ("A terminal cannot be read back: a sample sent here stays unverified.",)
     cost = "Nothing."
-
-    def __init__(self, settings: ConsoleSettings | None = None, **options: Any) -> None:
-        super().__init__(settings, **options)
-        self._encoder = OtlpJsonEncoder()
-
-    def encode(self, series: Series, point: Point) -> bytes | Withheld:
-        """One line for people, or the point with what encloses it."""
-        if self.settings.format == "otlp-json":
-            return self._encoder.encode(series, point)
-        return text(series, point).encode("utf-8", "replace")
 
     def route(self) -> Route:
         """The stream."""
@@ -66,13 +74,9 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
         """The stream's name."""
         return self.settings.stream
 
-    def frame(self, payload: Payload) -> bytes:
-        """Lines for people, or one of OTLP JSON."""
-        return line(payload.items()) if self.settings.format == "otlp-json" else payload.body
-
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Write after the program's own output."""
-        body = self.frame(payload)
+        body = self.encoder.frame(payload)
         stream = sys.stdout if self.settings.stream == "stdout" else sys.stderr
         try:
             _write(stream, body, timeout)

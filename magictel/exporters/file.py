@@ -18,7 +18,7 @@ from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, Throttled
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
 from magictel.plugin.exporter import Exporter
-from magictel.plugin.interface import ReadBack
+from magictel.plugin.interface import Encoder, ReadBack
 from magictel.settings.model import ExporterSettings, option
 from magictel.transports.file import append, trouble, writable
 
@@ -42,6 +42,22 @@ class FileSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     sync: Annotated[bool, option("Flush every write to disk (fsync).", routes=False)] = False
 
 
+class FileEncoder(Encoder["FileExporter"]):
+    """Points as OTLP JSON, and a payload as one line of it."""
+
+    def __init__(self, exporter: FileExporter) -> None:
+        super().__init__(exporter)
+        self._json = OtlpJsonEncoder()
+
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:
+        """The point, with what encloses it."""
+        return self._json.encode(series, point)
+
+    def frame(self, payload: Payload) -> bytes:
+        """One line."""
+        return line(payload.items())
+
+
 class FileReadBack(ReadBack["FileExporter"]):
     """Reads the file's lines."""
 
@@ -53,7 +69,7 @@ class FileReadBack(ReadBack["FileExporter"]):
 
     def expect(self, series: Series, point: Point) -> Expected | None:
         """The point as the file contains it."""
-        return expected(series, point) if isinstance(self.exporter.encode(series, point), bytes) else None
+        return expected(series, point) if isinstance(self.exporter.encoder.encode(series, point), bytes) else None
 
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """The run's points, from the file's lines."""
@@ -66,7 +82,7 @@ class FileReadBack(ReadBack["FileExporter"]):
 
     def identify(self, series: Series, point: Point) -> Expected | None:
         """The point as the file contains it, identified by everything except its numbers."""
-        return identified(series, point) if isinstance(self.exporter.encode(series, point), bytes) else None
+        return identified(series, point) if isinstance(self.exporter.encoder.encode(series, point), bytes) else None
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """Search the lines that this exporter has written, from where the latest search ended."""
@@ -112,6 +128,7 @@ class FileExporter(Exporter[FileSettings]):
     log_words = ("jsonl", "file", "directory", "disk", "device")
     summary = "OTLP JSON lines in a file, as the Collector's file exporter writes them"
     Settings = FileSettings
+    Encoder = FileEncoder
     ReadBack = FileReadBack
     limits: ClassVar[tuple[str, ...]] = (
         "Nothing is lost: every field that the SDK knows is written.",
@@ -121,14 +138,9 @@ class FileExporter(Exporter[FileSettings]):
 
     def __init__(self, settings: FileSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
-        self._encoder = OtlpJsonEncoder()
         self.path = Path(self.settings.path).expanduser()
         self.began_at: int | None = None
         """Bytes in the file before the first line of this exporter."""
-
-    def encode(self, series: Series, point: Point) -> bytes | Withheld:
-        """The point, with what encloses it."""
-        return self._encoder.encode(series, point)
 
     def route(self) -> Route:
         """One payload is one line."""
@@ -138,13 +150,9 @@ class FileExporter(Exporter[FileSettings]):
         """The file."""
         return str(self.path)
 
-    def frame(self, payload: Payload) -> bytes:
-        """One line."""
-        return line(payload.items())
-
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Append one line. A failure needs an operator: it does not pass by waiting."""
-        body = self.frame(payload)
+        body = self.encoder.frame(payload)
         if self.began_at is None:
             self.began_at = self._size()
         try:

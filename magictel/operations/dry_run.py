@@ -87,7 +87,7 @@ def _planned(exporter: AnyExporter, run: Sample) -> Iterator[Planned | Withheld]
         elif isinstance(exporter, HttpExporter):
             yield _masked(exporter, *exporter.as_request(part))
         else:
-            framed = exporter.frame(part)
+            framed = exporter.encoder.frame(part)
             yield Planned("", exporter.endpoint(), {}, _redacted(exporter, framed), len(framed))
 
 
@@ -148,7 +148,7 @@ def dry_replay(
                         continue
                     target.payloads += 1
                     target.points += part.points
-                    target.bytes += len(exporter.frame(part))
+                    target.bytes += len(exporter.encoder.frame(part))
                 target.withheld = merge_reasons([*target.withheld, *withheld])
     finally:
         for _, exporter, _ in configured:

@@ -82,7 +82,7 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor
                         for piece in gathering.slices(batches):
                             for part in exporter.payloads(piece.data):
                                 if isinstance(part, Payload):
-                                    file.write(exporter.frame(part))
+                                    file.write(exporter.encoder.frame(part))
                             done.points += piece.points
                             done.series = gathering.series.value
                     raw.flush()  # scraped data cannot be requested again

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
@@ -34,12 +34,14 @@ from magictel.model.observer import Observers
 from magictel.model.outcome import Receipt, Unavailable
 from magictel.plugin.configured import Configured
 from magictel.plugin.interface import INTERFACE as INTERFACE
-from magictel.plugin.interface import Authored, S
+from magictel.plugin.interface import Authored, Encoder, S
 from magictel.plugin.parts import Parts
 from magictel.plugin.temporality import preferred_temporality
 from magictel.settings.model import HttpSettings
 from magictel.transports.instrumentation import uninstrumented
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+_INHERITED = frozenset(filter(callable, vars(Encoder).values()))
 _SLICE = 2_500
 """Points encoded at a time, which bounds an encoder's memory."""
 
@@ -159,12 +161,12 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
             self._before_delivery(ask_within)
         batch = next(self._batches)
         parts: Iterable[Group | Withheld] = possible(self.scrub(groups(data)))
-        if type(self).deduplicate is not Authored.deduplicate:
-            parts = _through(parts, self.deduplicate)
+        if (deduplicate := _overridden(self.encoder.deduplicate)) is not None:
+            parts = _through(parts, deduplicate)
         if self.in_time_order:
             parts = (in_time_order(part) if isinstance(part, Group) else part for part in parts)
-        if type(self).convert is not Authored.convert:
-            parts = _through(parts, lambda kept: self.convert(kept, batch))
+        if (convert := _overridden(self.encoder.convert)) is not None:
+            parts = _through(parts, lambda kept: convert(kept, batch))
         return Prepared.of(parts, count_points(data), batch)
 
     @final
@@ -176,12 +178,14 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
         prepared = data if isinstance(data, Prepared) else self.prepare(data)
         if prepared is not data:
             yield from prepared.withheld
-        encode = self._encode_carefully if self._careful else self.encode
+        encoder = self.encoder
+        encode = self._encode_carefully if self._careful else encoder.encode
+        template = None if _overridden(encoder.columns) is None else encoder
         routes = {route.name: route for route in self.routes()}
         points = min(_SLICE, *(route.max_points for route in routes.values()))
         try:
-            parts = chunks(prepared.groups, encode, self.template(), self._layouts, points, self._surroundings)
-            yield from pack(parts, routes, self.split, prepared.batch)
+            parts = chunks(prepared.groups, encode, template, self._layouts, points, self._surroundings)
+            yield from pack(parts, routes, encoder.split, prepared.batch)
         except Exception:
             self._careful = True  # one odd point must not cost every later collection
             self._layouts.clear()
@@ -193,7 +197,9 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
         """Return what is in the outbox now, in a form that another process can send."""
         now, fingerprint = self.clock.now(), self.fingerprint()
         return tuple(
-            StoredPayload(pending.payload.cut(self.split), self.target, fingerprint, now, pending.code, pending.message)
+            StoredPayload(
+                pending.payload.cut(self.encoder.split), self.target, fingerprint, now, pending.code, pending.message
+            )
             for pending in self._pipeline.outbox.waiting
         )
 
@@ -226,22 +232,22 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
 
     @cached_property
     def _surroundings(self) -> Surroundings:
-        exporter_class = type(self)
         return Surroundings(
-            None if exporter_class.resource_prefix is Authored.resource_prefix else self.resource_prefix,
-            None if exporter_class.envelope is Authored.envelope else self.envelope,
-            None if exporter_class.route_of is Authored.route_of else self.route_of,
+            _overridden(self.encoder.resource_prefix),
+            _overridden(self.encoder.envelope),
+            None if type(self).route_of is Authored.route_of else self.route_of,
         )
 
     def _encode_carefully(self, series: Series, point: Point) -> bytes | Withheld:
         try:
-            return self.encode(series, point)
+            return self.encoder.encode(series, point)
         except Exception as failure:
             why = f"a bug in encode, not the backend: {type(failure).__name__}: {failure}"
             return Withheld(BUG, why, series.stream.name)
 
     def _batch(self, data: MetricsData | Prepared) -> Batch:
-        parts = Parts(data, self.prepare, self.payloads, tracked=type(self).given_up is not Authored.given_up)
+        tracked = self.unusable is None and _overridden(self.encoder.given_up) is not None
+        parts = Parts(data, self.prepare, self.payloads, tracked=tracked)
         return Batch(
             self.observers.each_encoded(parts),
             data.sent if isinstance(data, Prepared) else count_points(data),
@@ -310,8 +316,8 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
             self.clock,
             in_order=self.in_time_order,
             redact=self.redact,
-            split=self.split,
-            given_up=self.given_up,
+            split=lambda body: self.encoder.split(body),  # the encoder is created at first use
+            given_up=lambda payload: self.encoder.given_up(payload),
             observer=self.observers,
         )
 
@@ -339,6 +345,11 @@ def _end_with_the_process() -> None:
 
 
 os.register_at_fork(after_in_child=_renew_in_child)
+
+
+def _overridden(method: _Method) -> _Method | None:
+    """Return a method of an encoder, or None if it is inherited from `Encoder`, where it changes nothing."""
+    return None if getattr(method, "__func__", None) in _INHERITED else method
 
 
 def _through(

@@ -25,7 +25,7 @@ from magictel.model.outcome import Outcome, Rejected, Unconfirmed
 from magictel.model.verification import SampleQuery, Unreadable
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.foreign_call import ExportCall, described
-from magictel.plugin.interface import ReadBack
+from magictel.plugin.interface import Encoder, ReadBack
 from magictel.secrets.patterns import masked
 from magictel.settings.model import ExporterSettings, duration
 from magictel.settings.secret_values import userinfo_secrets
@@ -47,6 +47,26 @@ class ForeignSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknow
     ] = 30.0
 
 
+class ForeignEncoder(Encoder["ForeignExporter"]):
+    """Keeps the points of a collection in place of bytes: the other exporter encodes them."""
+
+    def __init__(self, exporter: ForeignExporter) -> None:
+        super().__init__(exporter)
+        self.collections: dict[int, tuple[Group, ...]] = {}
+        """By batch."""
+
+    def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group]:
+        """Remember the collection for `attempt`."""
+        kept = self.collections[batch] = tuple(groups)
+        for old in list(self.collections)[:-_KEPT]:
+            del self.collections[old]
+        return kept
+
+    def encode(self, series: Series, point: Point) -> bytes:
+        """Nothing."""
+        return b""
+
+
 class ForeignReadBack(ReadBack["ForeignExporter"]):
     """No read-back: an OpenTelemetry exporter only sends."""
 
@@ -64,6 +84,7 @@ class ForeignExporter(Exporter[ForeignSettings]):
     name = "otel"
     summary = "an OpenTelemetry exporter of another package"
     Settings = ForeignSettings
+    Encoder = ForeignEncoder
     ReadBack = ForeignReadBack
     confirms = False
     limits = (
@@ -71,28 +92,17 @@ class ForeignExporter(Exporter[ForeignSettings]):
         "It retries by its own rules; magictel sends every collection once.",
     )
     exporter_class: ClassVar[type[MetricExporter]]
+    encoder: ForeignEncoder
 
     def __init__(self, settings: ForeignSettings | None = None, **options: Any) -> None:
         """Construct the other exporter too. Raise `PluginError` if it cannot be constructed."""
         self._exporter: MetricExporter | None = None
-        self._collections: dict[int, tuple[Group, ...]] = {}
         self._call: ExportCall | None = None
         super().__init__(settings, **options)
         other = self._constructed()
         temporality: dict[type, AggregationTemporality] = getattr(other, "_preferred_temporality", None) or {}
         self._preferred_temporality = {**(self._preferred_temporality or {}), **temporality}
         self._preferred_aggregation = getattr(other, "_preferred_aggregation", None) or self._preferred_aggregation
-
-    def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group]:
-        """Remember the collection for `attempt`: the exporter takes its points, not bytes."""
-        kept = self._collections[batch] = tuple(groups)
-        for old in list(self._collections)[:-_KEPT]:
-            del self._collections[old]
-        return kept
-
-    def encode(self, series: Series, point: Point) -> bytes:
-        """Nothing: the other exporter encodes."""
-        return b""
 
     def route(self) -> Route:
         """One payload for a collection, however large."""
@@ -109,7 +119,7 @@ class ForeignExporter(Exporter[ForeignSettings]):
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Call the exporter once, and wait for it no longer than `timeout`."""
-        groups = self._collections.pop(payload.batch, ())
+        groups = self.encoder.collections.pop(payload.batch, ())
         if self._call is not None and self._call.is_alive():
             return Attempted(self._rejected("foreign.timeout", "has not returned from an earlier call", ()))
         try:

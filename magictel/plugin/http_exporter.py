@@ -277,7 +277,7 @@ class HttpExporter(Exporter[S]):
         return attempted.status in _REFUSED or (attempted.status is None and code.startswith(self.renewed_by_files))
 
     def _sent_body(self, payload: Payload) -> SentBody:
-        framed = self.frame(payload)
+        framed = self.encoder.frame(payload)
         with self.observers.step("compress"):
             return SentBody(*self.compress(framed))
 
@@ -356,7 +356,7 @@ class HttpExporter(Exporter[S]):
     def as_request(self, payload: Payload) -> tuple[Request, bytes]:
         """Return the request that carries a payload, and its uncompressed body."""
         payload = self._formed(payload)
-        return self.request(self.endpoints()[0], payload), self.frame(payload)
+        return self.request(self.endpoints()[0], payload), self.encoder.frame(payload)
 
     def _route(self, payload: Payload) -> Route:
         return next(route for route in self.routes() if route.name == payload.route)

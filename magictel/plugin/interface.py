@@ -1,22 +1,22 @@
 """The plugin interface: what the author of an exporter writes. All of it but `attempt` is pure.
 
-An author gives a settings model, `encode` (the plain truth: one item on the wire), `judge` (the one place that reads a
-reply), probes for the ladder, and a `ReadBack` (how a sent point looks in the backend). A page that is scraped has `Described` only.
+An author gives a settings model, an `Encoder` (one point is one item on the wire), `judge` (the one place that reads a reply), probes
+for the ladder, and a `ReadBack` (how a sent point looks in the backend). A page that is scraped has `Described` only.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Template
+from magictel.encoding.templates import Constant, Filled
 from magictel.encoding.withheld import Withheld
 from magictel.model.finding import Finding, Rung
-from magictel.model.metrics import Group, Point, Series, Stream
+from magictel.model.metrics import Attributes, Group, Point, Series, Stream
 from magictel.model.outcome import Outcome
 from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.settings.model import ExporterSettings, SettingsModel
@@ -28,6 +28,62 @@ INTERFACE = 2
 """The plugin interface's major version; an exporter that declares another is shown as broken."""
 ExporterKind = Literal["push", "page", "foreign"]
 """*push* sends, *page* is scraped, *foreign* drives an OpenTelemetry exporter of another package."""
+
+
+class Encoder(ABC, Generic[E]):
+    """How points become items, which a payload consists of, and items the body of a request.
+
+    An exporter names its class as `Encoder`. `encode` is the reference: pure and repeatable. `columns` and `constants` give the same
+    bytes faster, as a template does (`magictel.encoding.templates`).
+    """
+
+    def __init__(self, exporter: E) -> None:
+        self.exporter = exporter
+
+    @abstractmethod
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:
+        """Encode one point as one item on the wire, or name the documented rule that leaves it out."""
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        """For speed: the bytes of these points that change from export to export (the holes), by column; None: encode them one by one."""
+        return None
+
+    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
+        """The bytes around the holes of these series, which are kept for later exports: one more constant than holes."""
+        raise NotImplementedError
+
+    def split(self, body: bytes) -> list[bytes]:
+        """Split a body into its items; needed if `columns` gives no lengths (`Filled.width`)."""
+        raise NotImplementedError
+
+    def frame(self, payload: Payload) -> bytes:
+        """Wrap the payload's items in their frame, before compression; default: the items alone."""
+        return payload.body
+
+    def envelope(self, group: Group) -> tuple[bytes, ...]:
+        """What encloses the items of a group on the wire, outermost first; `frame` gets it in the payload's `runs`."""
+        return ()
+
+    def resource_prefix(self, group: Group) -> bytes:
+        """Bytes to send once per resource and collection; they are put in front of the resource's first item and belong to it."""
+        return b""
+
+    def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
+        """Leave out points that the backend cannot tell from others of the same collection, each with its reason."""
+        return groups
+
+    def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
+        """Convert points once per collection, as the last stage before `encode`; may keep state (a time window, deltas of
+        cumulative points). Positions of points in payloads of this `batch` count what this returns.
+        """
+        return groups
+
+    def given_up(self, payload: Payload) -> None:
+        """Learn which points are dropped, for example from a full outbox; called once for each payload or part of one, from any thread.
+
+        `payload.positions` are the places of the points in the collection `payload.batch`. The backend has none of them unless
+        `payload.attempted`. The body is empty if a bug in `encode` or an interrupt came before the points were encoded.
+        """
 
 
 class ReadBack(Generic[E]):
@@ -98,7 +154,8 @@ class ReadBack(Generic[E]):
         return Unreadable(code, f"{self.exporter.name} {what}")
 
 
-_ReadBack = ReadBack  # `ReadBack` is an attribute in the class below
+_Encoder = Encoder  # `Encoder` and `ReadBack` are attributes in the classes below
+_ReadBack = ReadBack
 
 
 class Described(ABC, Generic[M]):
@@ -166,6 +223,8 @@ class Described(ABC, Generic[M]):
 class Authored(Described[S]):
     """What the author of an exporter that pushes writes besides."""
 
+    Encoder: ClassVar[type[_Encoder[Any]]]
+    """How points become items of payloads."""
     in_time_order: ClassVar[bool] = False
     """True: the points of a metric are sent in the order of their timestamps, for a backend that refuses older points."""
 
@@ -177,38 +236,10 @@ class Authored(Described[S]):
     statuses: ClassVar[Mapping[int, bool]] = {}
     """Statuses for which this backend differs from the general retry table, and whether each is temporary."""
 
-    @abstractmethod
-    def encode(self, series: Series, point: Point) -> bytes | Withheld:
-        """Encode one point as one item on the wire, or name the documented rule that leaves it out."""
-
-    def template(self) -> Template | None:
-        """For speed: a template that yields the same bytes as `encode`; None: encode every point."""
-        return None
-
-    def resource_prefix(self, group: Group) -> bytes:
-        """Bytes to send once per resource and collection; they are put in front of the resource's first item and belong to it."""
-        return b""
-
-    def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
-        """Leave out points that the backend cannot tell from others of the same collection, each with its reason."""
-        return groups
-
-    def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
-        """Convert points once per collection, as the last stage before `encode`; may keep state (a time window, deltas of
-        cumulative points). Positions of points in payloads of this `batch` count what this returns.
-        """
-        return groups
-
-    def given_up(self, payload: Payload) -> None:
-        """Learn which points are dropped, for example from a full outbox; called once for each payload or part of one, from any thread.
-
-        `payload.positions` are the places of the points in the collection `payload.batch`. The backend has none of them unless
-        `payload.attempted`. The body is empty if a bug in `encode` or an interrupt came before the points were encoded.
-        """
-
-    def envelope(self, group: Group) -> tuple[bytes, ...]:
-        """What encloses the items of a group on the wire, outermost first; `frame` gets it in the payload's `runs`."""
-        return ()
+    @cached_property
+    def encoder(self) -> _Encoder[Any]:
+        """The encoder of this exporter, created at first use."""
+        return self.Encoder(self)
 
     @abstractmethod
     def route(self) -> Route:
@@ -221,14 +252,6 @@ class Authored(Described[S]):
     def route_of(self, stream: Stream) -> str:
         """The name of the route for the points of a stream."""
         return ""
-
-    def split(self, body: bytes) -> list[bytes]:
-        """Split a body into its items; needed if a template gives no item lengths."""
-        raise NotImplementedError
-
-    def frame(self, payload: Payload) -> bytes:
-        """Wrap the payload's items in their frame, before compression; default: the items alone."""
-        return payload.body
 
     def before_delivery(self, timeout: float) -> None:
         """Query the backend for what encoding depends on. Called before a collection is encoded, not in a dry run; never raises."""

@@ -219,6 +219,8 @@ def _fits(exporter: Any, point: EntryPoint) -> None:
         raise plugin_error(point, f'{point.value} is of the unknown kind "{exporter.kind}"')
     if not issubclass(exporter, needed):
         raise plugin_error(point, f'{point.value} is of kind "{exporter.kind}" and no subclass of {needed.__name__}')
+    if exporter.kind != "page" and not isinstance(getattr(exporter, "Encoder", None), type):
+        raise plugin_error(point, f"{point.value} has no Encoder")
 
 
 def _kind_of(plugin: type[Any]) -> str:

@@ -36,7 +36,7 @@ class Gone:
 
     def add(self, series: Series, point: Point, exporter: Exporter[Any]) -> None:
         """Note a point that was rejected or dropped."""
-        item = exporter.encode(series, point)
+        item = exporter.encoder.encode(series, point)
         if len(self.known) >= _MOST_GONE:
             self.full = True
         elif isinstance(item, bytes):
@@ -192,12 +192,12 @@ class Proof:
         elsewhere = exporter.readback.exporter is not exporter
         for series, point in exporter.prepare(piece.data).points():
             if self._gone.known or elsewhere:
-                item = exporter.encode(series, point)
+                item = exporter.encoder.encode(series, point)
                 if not isinstance(item, bytes) or self._gone.holds(item):
                     continue
             identity = exporter.readback.identify(series, point)
             if identity is None:
-                if isinstance(exporter.encode(series, point), bytes):
+                if isinstance(exporter.encoder.encode(series, point), bytes):
                     self._tally.add(series.stream.name, point.time_unix_nano)
             elif expected.setdefault(identity.key, identity) is not identity:
                 self._repeated += 1

@@ -25,7 +25,7 @@ def expected_points(
     gone_keys: set[str] = set()
     sender = exporter if isinstance(exporter, Exporter) and exporter.readback.exporter is not exporter else None
     for position, (series, point) in enumerate(prepared.points()):
-        if sender is not None and not isinstance(sender.encode(series, point), bytes):
+        if sender is not None and not isinstance(sender.encoder.encode(series, point), bytes):
             continue  # the target that reads back may store what this one never sends
         shown = exporter.readback.expect(series, point)
         if shown is None:

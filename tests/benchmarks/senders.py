@@ -110,7 +110,7 @@ def otlp_bodies(exporter: OtlpExporter) -> Send:
     def encode(collected: Any) -> None:
         for payload in exporter.payloads(collected):
             assert isinstance(payload, Payload)
-            exporter.frame(payload)
+            exporter.encoder.frame(payload)
 
     return encode
 

@@ -21,6 +21,7 @@ from magictel.model.metrics import Attributes, Kind, Point, Series, Stream
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected
 from magictel.model.verification import POINT, RUN_ID, Expected, SampleQuery, Seen, Unreadable
 from magictel.plugin.http_exporter import HttpExporter, HttpReadBack, judge_status
+from magictel.plugin.interface import Encoder
 from magictel.sandbox.emulator import Emulator
 from magictel.secrets.secret import Secret
 from magictel.settings.model import HttpSettings, option
@@ -35,7 +36,7 @@ class AcmeSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_field
 
 class AcmeReadBack(HttpReadBack["AcmeExporter"]):
     def expect(self, series: Series, point: Point) -> Expected | None:
-        item = self.exporter.encode(series, point)
+        item = self.exporter.encoder.encode(series, point)
         assert isinstance(item, bytes)
         shown = json.loads(item)
         return Expected(_key(shown), f"{series.stream.name} {_key(shown)}", _fields(shown))
@@ -50,15 +51,8 @@ class AcmeReadBack(HttpReadBack["AcmeExporter"]):
         return 0.0
 
 
-class AcmeExporter(HttpExporter[AcmeSettings]):
-    interface = 2
-    name = "acme"
-    summary = "Acme's collector of everything"
-    Settings = AcmeSettings
-    ReadBack = AcmeReadBack
-    content_type = "application/x-ndjson"
-    limits = ("Nothing is refused or changed.",)
-    cost = "A line for each point."
+class AcmeEncoder(Encoder["AcmeExporter"]):
+    """A line for each point, numbers also by column."""
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         if isinstance(point, NumberDataPoint):
@@ -72,11 +66,29 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
             + b"\n"
         )
 
-    def template(self) -> Any:
-        return AcmeTemplate()
-
     def split(self, body: bytes) -> list[bytes]:
         return body.splitlines(keepends=True)
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        if stream.kind not in (Kind.GAUGE, Kind.SUM):
+            return None
+        times = [str(point.time_unix_nano).encode() for point in points]
+        return Filled("number", [times, [json.dumps(point.value).encode() for point in points]])  # type: ignore[union-attr]
+
+    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Any]:
+        return [_lead(Series(stream, attribute)) for attribute in attributes], b',"value":', b"}\n"
+
+
+class AcmeExporter(HttpExporter[AcmeSettings]):
+    interface = 2
+    name = "acme"
+    summary = "Acme's collector of everything"
+    Settings = AcmeSettings
+    Encoder = AcmeEncoder
+    ReadBack = AcmeReadBack
+    content_type = "application/x-ndjson"
+    limits = ("Nothing is refused or changed.",)
+    cost = "A line for each point."
 
     def route(self) -> Route:
         return Route("/points", self.settings.max_batch_points, self.settings.max_batch_bytes)
@@ -104,19 +116,6 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
         if reply.ok:
             return Finding.passed(Rung.HEALTH, reply.text)
         return Finding.failed(Rung.HEALTH, "acme.ill", f"Acme answers {reply.status}")
-
-
-class AcmeTemplate:
-    """The same bytes for numbers, by column."""
-
-    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
-        if stream.kind not in (Kind.GAUGE, Kind.SUM):
-            return None
-        times = [str(point.time_unix_nano).encode() for point in points]
-        return Filled("number", [times, [json.dumps(point.value).encode() for point in points]])  # type: ignore[union-attr]
-
-    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Any]:
-        return [_lead(Series(stream, attribute)) for attribute in attributes], b',"value":', b"}\n"
 
 
 class AcmeEmulator:

@@ -28,7 +28,7 @@ from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, Partial, Receipt, Rejected, Throttled, Unavailable
 from magictel.model.verification import SampleQuery, Seen, Unreadable
 from magictel.plugin.exporter import Exporter
-from tests.conformance.acme import AcmeExporter, AcmeReadBack, AcmeSettings, AcmeTemplate
+from tests.conformance.acme import AcmeEncoder, AcmeExporter, AcmeReadBack, AcmeSettings
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class WithAProbeThatWrites(AcmeExporter):
 # ---- bytes -------------------------------------------------------------------------------------------------------------
 
 
-class LikeTheFirst(AcmeTemplate):
+class LikeTheFirst(AcmeEncoder):
     """What the first point is, whole or decimal, all are taken for."""
 
     def columns(self, stream: Any, points: Any) -> Any:
@@ -128,42 +128,57 @@ class LikeTheFirst(AcmeTemplate):
 
 @breaks("encode.template")
 class WithAnotherTemplate(AcmeExporter):
-    def template(self) -> Any:
-        return LikeTheFirst()
+    Encoder = LikeTheFirst
 
 
-@breaks("encode.items")
-class ThatCutsWithinTexts(AcmeExporter):
+class CutsWithinTexts(AcmeEncoder):
     def split(self, body: bytes) -> list[bytes]:
         return body.replace(b"\\n", b"\n").splitlines(keepends=True)
 
 
-@breaks("encode.repeatable")
-class ThatWritesTheDay(AcmeExporter):
+@breaks("encode.items")
+class ThatCutsWithinTexts(AcmeExporter):
+    Encoder = CutsWithinTexts
+
+
+class WritesTheDay(AcmeEncoder):
     def encode(self, series: Series, point: Point) -> Any:
         item = super().encode(series, point)
         if not isinstance(item, bytes) or not isinstance(point, HistogramDataPoint):
             return item
-        return item[:-2] + b',"encoded":%d}\n' % (self.clock.now() // 86_400)
+        return item[:-2] + b',"encoded":%d}\n' % (self.exporter.clock.now() // 86_400)
+
+
+@breaks("encode.repeatable")
+class ThatWritesTheDay(AcmeExporter):
+    Encoder = WritesTheDay
 
 
 # ---- points ------------------------------------------------------------------------------------------------------------
 
 
-@breaks("input.not-mutated")
-class ThatLeavesNotes(AcmeExporter):
+class LeavesNotes(AcmeEncoder):
     def encode(self, series: Series, point: Point) -> Any:
         if isinstance(point, HistogramDataPoint):
             point.exemplars.append(Exemplar({}, 1.0, 0, None, None))  # type: ignore[attr-defined]
         return super().encode(series, point)
 
 
-@breaks("input.shapes")
-class ThatHoldsBackWithoutAWord(AcmeExporter):
+@breaks("input.not-mutated")
+class ThatLeavesNotes(AcmeExporter):
+    Encoder = LeavesNotes
+
+
+class HoldsBackWithoutAWord(AcmeEncoder):
     def encode(self, series: Series, point: Point) -> Any:
         if series.stream.name.endswith("delta_histogram"):
             return Withheld("", "", "")
         return super().encode(series, point)
+
+
+@breaks("input.shapes")
+class ThatHoldsBackWithoutAWord(AcmeExporter):
+    Encoder = HoldsBackWithoutAWord
 
 
 @breaks("input.shapes")
@@ -423,7 +438,7 @@ class ThatGivesUpAtAFolder(FileExporter):
 @breaks("system.partly")
 class ThatLeavesItsHalves(FileExporter):
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        line = self.frame(payload)
+        line = self.encoder.frame(payload)
         try:
             with Path(self.endpoint()).open("ab", buffering=0) as file:
                 whole = file.write(line) == len(line)

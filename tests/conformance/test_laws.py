@@ -21,7 +21,7 @@ from magictel.plugin.exporter import Exporter
 from magictel.registry import entry_points
 from magictel.sandbox.table import make
 from magictel.settings.load import resolve_settings
-from tests.conformance.acme import AcmeExporter, AcmeSettings, emulator
+from tests.conformance.acme import AcmeEncoder, AcmeExporter, AcmeSettings, emulator
 from tests.conformance.bad import BAD, Bad, FileExporter
 from tests.emulators.otlp_grpc import GrpcStage
 
@@ -148,9 +148,12 @@ def test_a_failure_says_how_it_is_shown_again() -> None:
 
 
 def test_no_secret_is_in_a_message_even_where_an_exporter_raises_it() -> None:
-    class Loud(AcmeExporter):
+    class LoudEncoder(AcmeEncoder):
         def encode(self, series: Any, point: Any) -> Any:
             raise ValueError("the secret is hunter22")
+
+    class Loud(AcmeExporter):
+        Encoder = LoudEncoder
 
     law = next(law for law in LAWS if law.id == "encode.items")
     (result,) = run(subject(Loud), [law])

@@ -25,6 +25,7 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, TooLarge, Unavailable, Unconfirmed
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.interface import Encoder
 from magictel.sandbox import table
 from magictel.sandbox.datagrams import DatagramServer
 from magictel.sandbox.faults import parse_faults
@@ -40,6 +41,15 @@ class LinesSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_
     port: Annotated[int, option("Where the agent listens.", example=8125, address=True)] = 8125
 
 
+class LinesEncoder(Encoder["LinesExporter"]):
+    def encode(self, series: Series, point: Point) -> bytes:
+        attributes = {key: str(value) for key, value in series.attributes.items()}
+        return f"{series.stream.name} {attributes!r} {point!r}".encode("utf-8", "replace").hex().encode() + b"\n"
+
+    def split(self, body: bytes) -> list[bytes]:
+        return body.splitlines(keepends=True)
+
+
 class LinesExporter(Exporter[LinesSettings]):
     """A line for each point, in datagrams."""
 
@@ -47,16 +57,10 @@ class LinesExporter(Exporter[LinesSettings]):
     name = "lines"
     summary = "lines in datagrams"
     Settings = LinesSettings
+    Encoder = LinesEncoder
     confirms = False
     limits = ("Only the number of a point is sent.",)
     cost = "A line."
-
-    def encode(self, series: Series, point: Point) -> bytes:
-        attributes = {key: str(value) for key, value in series.attributes.items()}
-        return f"{series.stream.name} {attributes!r} {point!r}".encode("utf-8", "replace").hex().encode() + b"\n"
-
-    def split(self, body: bytes) -> list[bytes]:
-        return body.splitlines(keepends=True)
 
     def route(self) -> Route:
         return Route("", self.settings.max_batch_points, min(8192, self.settings.max_batch_bytes))

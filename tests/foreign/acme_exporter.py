@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
 
 from magictel import (
+    Encoder,
     Expected,
     Finding,
     HttpExporter,
@@ -57,6 +58,14 @@ class AcmeReadBack(HttpReadBack["AcmeExporter"]):
         return 0.0
 
 
+class AcmeEncoder(Encoder["AcmeExporter"]):
+    """A JSON line for each point."""
+
+    def encode(self, series: Series, point: Point) -> bytes:
+        """One line."""
+        return json.dumps(_described(series, point)).encode() + b"\n"
+
+
 class AcmeExporter(HttpExporter[AcmeSettings]):
     """A JSON line for each point."""
 
@@ -64,12 +73,9 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
     name = "acme"
     summary = "Acme's collector of everything"
     Settings = AcmeSettings
+    Encoder = AcmeEncoder
     ReadBack = AcmeReadBack
     content_type = "application/x-ndjson"
-
-    def encode(self, series: Series, point: Point) -> bytes:
-        """One line."""
-        return json.dumps(_described(series, point)).encode() + b"\n"
 
     def route(self) -> Route:
         """One path for all."""

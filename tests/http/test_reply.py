@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from magictel import (
+    Encoder,
     Endpoint,
     Finding,
     HttpExporter,
@@ -59,6 +60,14 @@ class TrustingReadBack(HttpReadBack["Trusting"]):
         return [Seen(str(int(self.wire().get("/data").json()["took"]["ms"])), {})]
 
 
+class TrustingEncoder(Encoder["Trusting"]):
+    def encode(self, series: Series, point: Point) -> bytes:
+        return b"x\n"
+
+    def split(self, body: bytes) -> list[bytes]:
+        return body.splitlines(keepends=True)
+
+
 class Trusting(HttpExporter[HttpSettings]):
     """An exporter by an author who believes what servers say."""
 
@@ -66,18 +75,13 @@ class Trusting(HttpExporter[HttpSettings]):
     name = "trusting"
     summary = "Believes every answer."
     Settings = HttpSettings
-
-    def encode(self, series: Series, point: Point) -> bytes:
-        return b"x\n"
+    Encoder = TrustingEncoder
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         return (Endpoint("http", "127.0.0.1", 9),)
 
     def route(self) -> Route:
         return Route("/write", 1000, 1_000_000)
-
-    def split(self, body: bytes) -> list[bytes]:
-        return body.splitlines(keepends=True)
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         return Delivered() if int(json.loads(reply.body)["took"]["ms"]) >= 0 else Rejected("http.refused", "no")

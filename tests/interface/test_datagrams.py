@@ -20,6 +20,7 @@ from magictel.model.outcome import Fate, TooLarge, Unavailable, Unconfirmed
 from magictel.net.endpoint import Endpoint
 from magictel.net.tls import TlsOptions
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.interface import Encoder
 from magictel.settings.model import ExporterSettings, option
 from tests.delivery.points import collection
 
@@ -33,18 +34,21 @@ class StatsdSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown
     largest: Annotated[int, option("Bytes of a datagram.", unit="bytes", example=1432)] = LARGEST
 
 
-class StatsdExporter(Exporter[StatsdSettings]):
-    interface = 2
-    name = "statsd"
-    summary = "lines in datagrams"
-    Settings = StatsdSettings
-    confirms = False
-
+class StatsdEncoder(Encoder["StatsdExporter"]):
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         if isinstance(point, HistogramDataPoint):
             return Withheld("statsd.histogram", "StatsD has no histograms", series.stream.name)
         tags = ",".join(f"{key}:{value}" for key, value in series.attributes.items())
         return f"{series.stream.name}:{point.value}|g|#{tags}\n".encode()  # type: ignore[union-attr]
+
+
+class StatsdExporter(Exporter[StatsdSettings]):
+    interface = 2
+    name = "statsd"
+    summary = "lines in datagrams"
+    Settings = StatsdSettings
+    Encoder = StatsdEncoder
+    confirms = False
 
     def route(self) -> Route:
         return Route("", 10_000, self.settings.largest)

@@ -33,6 +33,7 @@ from magictel.model.metrics import Group, Point, Series
 from magictel.model.outcome import Fate
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import HttpExporter
+from magictel.plugin.interface import Encoder
 from magictel.settings.model import HttpSettings
 
 SERIES = 12
@@ -83,21 +84,10 @@ class AdderSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     env_prefix = "ADDER_"
 
 
-class Adder(HttpExporter[AdderSettings]):
-    interface = 2
-    name = "adder"
-    summary = "a backend that adds up"
-    Settings = AdderSettings
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+class AdderEncoder(Encoder["Adder"]):
+    def __init__(self, exporter: Adder) -> None:
+        super().__init__(exporter)
         self.deltas = Deltas()
-        super().__init__(*arguments, **options)
-
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        return (Endpoint("http", "localhost", 1),)
-
-    def route(self) -> Route:
-        return Route("/", self.settings.max_batch_points, self.settings.max_batch_bytes)
 
     def convert(self, groups: Iterable[Group], batch: int) -> Iterator[Group | Withheld]:
         return self.deltas.take(groups, batch)
@@ -111,11 +101,29 @@ class Adder(HttpExporter[AdderSettings]):
             self.deltas.give_back(payload.batch, payload.positions)
 
 
-class Keeping(Adder):
+class Adder(HttpExporter[AdderSettings]):
+    interface = 2
+    name = "adder"
+    summary = "a backend that adds up"
+    Settings = AdderSettings
+    Encoder = AdderEncoder
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return (Endpoint("http", "localhost", 1),)
+
+    def route(self) -> Route:
+        return Route("/", self.settings.max_batch_points, self.settings.max_batch_bytes)
+
+
+class KeepingEncoder(AdderEncoder):
     """What is given up stays given up."""
 
     def given_up(self, payload: Payload) -> None:
         pass
+
+
+class Keeping(Adder):
+    Encoder = KeepingEncoder
 
 
 class Sums:

@@ -26,6 +26,7 @@ from magictel.model.metrics import Group, Kind, Point, Series
 from magictel.model.outcome import Delivered, Fate, ItemVerdict, Outcome, Partial
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import HttpExporter
+from magictel.plugin.interface import Encoder
 from magictel.settings.model import HttpSettings
 from tests.delivery.points import collection
 
@@ -36,19 +37,7 @@ class OtlpSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_field
     env_prefix = "OTLP_"
 
 
-class OtlpExporter(HttpExporter[OtlpSettings]):
-    interface = 2
-    name = "otlp"
-    summary = "OTLP over HTTP"
-    Settings = OtlpSettings
-    content_type = "application/x-protobuf"
-
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        return (Endpoint("http", "localhost", 4318),)
-
-    def route(self) -> Route:
-        return Route("/v1/metrics", self.settings.max_batch_points, self.settings.max_batch_bytes)
-
+class OtlpEncoder(Encoder["OtlpExporter"]):
     def encode(self, series: Series, point: Point) -> bytes:
         """A point's message, as a field of the data that holds it."""
         request = encode_metrics(_alone(series, point))
@@ -74,6 +63,21 @@ class OtlpExporter(HttpExporter[OtlpSettings]):
     def frame(self, payload: Payload) -> bytes:
         """The whole request, from runs and items."""
         return b"".join(_resources(payload))
+
+
+class OtlpExporter(HttpExporter[OtlpSettings]):
+    interface = 2
+    name = "otlp"
+    summary = "OTLP over HTTP"
+    Settings = OtlpSettings
+    Encoder = OtlpEncoder
+    content_type = "application/x-protobuf"
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return (Endpoint("http", "localhost", 4318),)
+
+    def route(self) -> Route:
+        return Route("/v1/metrics", self.settings.max_batch_points, self.settings.max_batch_bytes)
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """A success may say how many points were rejected, and never which."""

@@ -14,6 +14,7 @@ from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, Partial, Reason, Unavailable
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
+from magictel.plugin.interface import Encoder
 from magictel.settings.model import ExporterSettings
 
 HERE = Path(__file__).parent
@@ -21,7 +22,7 @@ FITS = {
     "OTLP over HTTP": (
         "test_otlp_runs.py",
         [
-            (Exporter, "envelope"),
+            (Encoder, "envelope"),
             (Payload, "runs"),
             (Partial, "unnamed"),
             (Partial, "why"),
@@ -50,8 +51,8 @@ FITS = {
     "Datadog and New Relic: deltas": (
         "test_deltas.py",
         [
-            (Exporter, "convert"),
-            (Exporter, "given_up"),
+            (Encoder, "convert"),
+            (Encoder, "given_up"),
             (Payload, "at"),
             (Payload, "batch"),
             (Payload, "id"),

@@ -16,6 +16,7 @@ from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Outcome, Rejected
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import HttpExporter
+from magictel.plugin.interface import Encoder
 from magictel.settings.model import HttpSettings
 from tests.delivery.points import collection
 
@@ -26,6 +27,11 @@ class SwitchSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fie
     env_prefix = "SWITCH_"
 
 
+class OneByte(Encoder["Switching"]):
+    def encode(self, series: Series, point: Point) -> bytes:
+        return b"x"
+
+
 class Switching(HttpExporter[SwitchSettings]):
     """Speaks 2.0 until a receiver shows that it does not: an old one answers 204 to everything, and keeps nothing of 2.0."""
 
@@ -33,6 +39,7 @@ class Switching(HttpExporter[SwitchSettings]):
     name = "switch"
     summary = "a protocol in two versions"
     Settings = SwitchSettings
+    Encoder = OneByte
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.version = "2.0"
@@ -43,9 +50,6 @@ class Switching(HttpExporter[SwitchSettings]):
 
     def route(self) -> Route:
         return Route("/", 1, 1_000_000)
-
-    def encode(self, series: Series, point: Point) -> bytes:
-        return b"x"
 
     def form(self) -> str:
         return self.version

@@ -11,6 +11,7 @@ from magictel.http.wire import Reply, Request
 from magictel.model.metrics import Kind, Point, Series, Stream
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import HttpExporter
+from magictel.plugin.interface import Encoder
 from magictel.settings.model import HttpSettings
 from tests.delivery.points import collection
 
@@ -19,11 +20,20 @@ class TwoSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fields
     env_prefix = "TWO_"
 
 
+class Objects(Encoder["TwoRoutes"]):
+    def encode(self, series: Series, point: Point) -> bytes:
+        return json.dumps({"n": series.attributes["n"], "pad": "x" * 50}).encode() + b","
+
+    def frame(self, payload: Payload) -> bytes:
+        return b'{"series":[%b]}' % payload.body[:-1]
+
+
 class TwoRoutes(HttpExporter[TwoSettings]):
     interface = 2
     name = "two"
     summary = "series and sketches"
     Settings = TwoSettings
+    Encoder = Objects
     most_sent: int | None = None
 
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -37,12 +47,6 @@ class TwoRoutes(HttpExporter[TwoSettings]):
 
     def route_of(self, stream: Stream) -> str:
         return "sketches" if stream.kind is Kind.HISTOGRAM else ""
-
-    def encode(self, series: Series, point: Point) -> bytes:
-        return json.dumps({"n": series.attributes["n"], "pad": "x" * 50}).encode() + b","
-
-    def frame(self, payload: Payload) -> bytes:
-        return b'{"series":[%b]}' % payload.body[:-1]
 
 
 class Receiver:

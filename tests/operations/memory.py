@@ -15,7 +15,7 @@ from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial
 from magictel.model.verification import POINT, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.plugin.exporter import Exporter
-from magictel.plugin.interface import ReadBack
+from magictel.plugin.interface import Encoder, ReadBack
 from magictel.settings.model import ExporterSettings
 
 
@@ -42,7 +42,7 @@ class MemoryReadBack(ReadBack["MemoryExporter"]):
     def expect(self, series: Series, point: Point) -> Expected | None:
         if series.stream.name in self.exporter.backend.cannot_query:
             return None
-        shown = self.exporter.document(series, point)
+        shown = MemoryEncoder.document(series, point)
         return Expected(shown["key"], f"{shown['name']} {shown['key']}", {"value": frozen(shown["value"])})
 
     def visible_delay(self) -> float | Unreadable:
@@ -57,19 +57,7 @@ class MemoryReadBack(ReadBack["MemoryExporter"]):
         return [Seen(document["key"], {"value": frozen(document["value"])}, unreadable) for document in shown]
 
 
-class MemoryExporter(Exporter[MemorySettings]):
-    name: ClassVar[str] = "memory"
-    summary: ClassVar[str] = "a list"
-    Settings: ClassVar[type[ExporterSettings]] = MemorySettings
-    ReadBack = MemoryReadBack
-
-    def __init__(self, backend: Backend, **options: Any) -> None:
-        self.backend = backend
-        super().__init__(MemorySettings(retry_budget=0.1, backoff_initial=0.001), **options)
-
-    def route(self) -> Route:
-        return Route("/", 5, 100_000)
-
+class MemoryEncoder(Encoder["MemoryExporter"]):
     def encode(self, series: Series, point: Point) -> bytes:
         return json.dumps(self.document(series, point)).encode() + b"\n"
 
@@ -87,6 +75,21 @@ class MemoryExporter(Exporter[MemorySettings]):
 
     def split(self, body: bytes) -> list[bytes]:
         return [line + b"\n" for line in body.split(b"\n")[:-1]]
+
+
+class MemoryExporter(Exporter[MemorySettings]):
+    name: ClassVar[str] = "memory"
+    summary: ClassVar[str] = "a list"
+    Settings: ClassVar[type[ExporterSettings]] = MemorySettings
+    Encoder = MemoryEncoder
+    ReadBack = MemoryReadBack
+
+    def __init__(self, backend: Backend, **options: Any) -> None:
+        self.backend = backend
+        super().__init__(MemorySettings(retry_budget=0.1, backoff_initial=0.001), **options)
+
+    def route(self) -> Route:
+        return Route("/", 5, 100_000)
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         outcome = self.backend.judge(payload) if self.backend.judge else Delivered()

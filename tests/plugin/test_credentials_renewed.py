@@ -178,7 +178,7 @@ def test_a_body_is_framed_and_compressed_once_whatever_the_number_of_endpoints_a
     refused = WireError("net.tcp.refused", "nobody listens", phase="connect")
     backend = Backend("second-key", refused, 503, 429, 401)
     exporter = exporter_for(backend, file)
-    frame, compress = exporter.frame, exporter.compress
+    frame, compress = exporter.encoder.frame, exporter.compress
 
     def framed(payload: Any) -> Any:
         made_bodies.append("framed")
@@ -188,7 +188,7 @@ def test_a_body_is_framed_and_compressed_once_whatever_the_number_of_endpoints_a
         made_bodies.append("compressed")
         return compress(body)
 
-    exporter.frame, exporter.compress = framed, compressed  # type: ignore[method-assign]
+    exporter.encoder.frame, exporter.compress = framed, compressed  # type: ignore[method-assign]
     file.write_text("second-key")
     endpoint = exporter.endpoints()[0]
     exporter._endpoints = (endpoint, endpoint, endpoint)

@@ -11,29 +11,35 @@ from magictel.encoding.withheld import Withheld
 from magictel.http.wire import Reply, Request
 from magictel.model.metrics import Point, Series
 from tests.fake_transport import FakeTransport
-from tests.interface.test_deltas import Adder, AdderSettings, collected
+from tests.interface.test_deltas import Adder, AdderEncoder, AdderSettings, collected
 
 POINTS = 9
 BATCH_POINTS = 2
 
 
-class Listening(Adder):
+class ListeningEncoder(AdderEncoder):
     """Has a rule that leaves out point 5, and, where asked for, a bug at point 3."""
+
+    exporter: Listening
+
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:  # type: ignore[override]
+        if series.attributes["n"] == 5:
+            return Withheld("adder.five", "a backend that cannot count to five", series.stream.name)
+        if self.exporter.has_bug and series.attributes["n"] == 3:
+            raise ValueError("a bug")
+        return super().encode(series, point)
+
+    def given_up(self, payload: Payload) -> None:
+        self.exporter.gone.append(payload)
+
+
+class Listening(Adder):
+    Encoder = ListeningEncoder
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.has_bug = False
         self.gone: list[Payload] = []
         super().__init__(*arguments, **options)
-
-    def encode(self, series: Series, point: Point) -> bytes | Withheld:  # type: ignore[override]
-        if series.attributes["n"] == 5:
-            return Withheld("adder.five", "a backend that cannot count to five", series.stream.name)
-        if self.has_bug and series.attributes["n"] == 3:
-            raise ValueError("a bug")
-        return super().encode(series, point)
-
-    def given_up(self, payload: Payload) -> None:
-        self.gone.append(payload)
 
     def positions(self) -> list[tuple[int, int, bool]]:
         """Return batch, position and `attempted` of each point that was given up."""

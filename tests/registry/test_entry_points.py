@@ -80,7 +80,7 @@ def test_a_plugin_is_seen_as_soon_as_it_is_installed_and_no_longer_once_it_is_go
     assert registered("acme") == []
 
 
-BASE = "from magictel import Exporter, ExporterSettings\n"
+BASE = "from magictel import Encoder, Exporter, ExporterSettings\n"
 PAGE = f"""{BASE}from magictel.plugin.configured import Configured
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 """
@@ -121,7 +121,11 @@ BROKEN = {
     "an older interface": (f"{BASE}class AcmeExporter(Exporter): interface = 1", "built for interface 1"),
     "a newer interface": (f"{BASE}class AcmeExporter(Exporter): interface = 3", "built for interface 3"),
     "no settings": (f"{BASE}class AcmeExporter(Exporter): interface = 2", "has no Settings"),
-    "settings that are none": (f"{BASE}class AcmeExporter(Exporter): interface, Settings = 2, int", "Error"),
+    "settings that are none": (
+        f"{BASE}class AcmeExporter(Exporter): interface, Settings, Encoder = 2, int, Encoder",
+        "Error",
+    ),
+    "no encoder": (f"{BASE}class AcmeExporter(Exporter): interface, Settings = 2, ExporterSettings", "has no Encoder"),
     "a kind that nothing here can run": (
         f"{BASE}class AcmeExporter(Exporter): interface, kind, Settings = 2, 'pull', ExporterSettings",
         'of the unknown kind "pull"',

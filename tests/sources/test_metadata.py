@@ -55,7 +55,7 @@ def test_series_of_a_page_bear_the_type_they_have_there(tmp_path: Path) -> None:
     copy = tmp_path / "copy.jsonl"
     with Recordings((str(page),), False, 10**18) as recordings:
         for piece in Gathering().slices(recordings.batches()):
-            copy.write_bytes(b"".join(exporter.frame(payload) for payload in payloads_of(exporter, piece.data)))
+            copy.write_bytes(b"".join(exporter.encoder.frame(payload) for payload in payloads_of(exporter, piece.data)))
     exporter.shutdown(0)
     assert metadata_by_name(copy) == metadata_by_name(page)
 

@@ -81,7 +81,7 @@ def search(change: Change | None, environment: dict[str, str], folder: Path) -> 
         def attempt(self, payload: Payload, timeout: float) -> Any:
             if change is None:
                 return super().attempt(payload, timeout)
-            items = self.split(change(payload))
+            items = self.encoder.split(change(payload))
             changed = replace(payload, body=b"".join(items), points=len(items), sizes=None)
             attempted = super().attempt(changed, timeout)
             return msgspec.structs.replace(attempted, outcome=Delivered())
@@ -310,7 +310,7 @@ def test_what_was_sent_before_is_counted_once(tmp_path: Path) -> None:
             assert result.outcome is SendOutcome.VERIFIED, result
         again = proved(search(None, environment, tmp_path), [path, path], shift=shift)
         exporter = search(None, environment, tmp_path)
-        exporter.deduplicate = lambda groups: groups  # type: ignore[method-assign] # as where the dimensions may not be read
+        exporter.encoder.deduplicate = lambda groups: groups  # type: ignore[method-assign] # as where the dimensions may not be read
         unread = proved(exporter, [path, path], shift=shift)
     seen, counted = again.verification, unread.verification
     assert seen is not None

@@ -37,7 +37,7 @@ class Columns:
     def __init__(self) -> None:
         self._frames = StreamCache(frame, _MOST_STREAMS)
 
-    def frame(self, stream: Stream) -> Frame:
+    def stream_frame(self, stream: Stream) -> Frame:
         """The stream's frame, made once for as long as the source hands over the same resource and scope."""
         return self._frames(stream)
 
@@ -52,12 +52,12 @@ class Columns:
         if values is None:
             return None
         hexes, times = _times(points, values.letter, values.before)
-        tail = [self.frame(stream).tail] * len(points)
+        tail = [self.stream_frame(stream).tail] * len(points)
         return Filled(values.letter, (hexes, values.digits, times, values.texts, tail))
 
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
         """A series' hash and its attributes, around the columns: what else all series share is in these."""
-        hashes, written = self.frame(stream).columns(attributes)
+        hashes, written = self.stream_frame(stream).columns(attributes)
         return list(map(ACTION.__add__, hashes)), b"", b"", b"", written, b""
 
 

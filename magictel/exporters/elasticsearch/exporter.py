@@ -19,6 +19,7 @@ from magictel.encoding.withheld import Withheld
 from magictel.exporters.elasticsearch import encoding, logs, permission, prepare, probes
 from magictel.exporters.elasticsearch.collisions import DocumentCollisions
 from magictel.exporters.elasticsearch.columns import Columns
+from magictel.exporters.elasticsearch.dimensions import Dimensions
 from magictel.exporters.elasticsearch.index_mode import IndexMode, without_ids
 from magictel.exporters.elasticsearch.places import Places
 from magictel.exporters.elasticsearch.readback import SearchReadBack
@@ -32,6 +33,7 @@ from magictel.model.metrics import Group, Point, Series
 from magictel.model.outcome import Outcome
 from magictel.model.verification import Unreadable
 from magictel.plugin.http_exporter import HttpExporter, Preparation
+from magictel.plugin.interface import Encoder
 
 S = TypeVar("S", bound=SearchSettings)
 _LEAST = 0.2
@@ -41,10 +43,42 @@ _TIME_SERIES_WINDOW = (7200.0, 1800.0)
 """index.look_back_time and index.look_ahead_time as they are by default."""
 
 
+class SearchEncoder(Columns, Encoder["SearchExporter[Any]"]):
+    """Points as action lines with their documents, point by point and by column."""
+
+    def __init__(self, exporter: SearchExporter[Any]) -> None:
+        Encoder.__init__(self, exporter)
+        super().__init__()
+        self.collisions: DocumentCollisions | None = None
+        """Of a time-series index whose dimensions are known."""
+
+    def encode(self, series: Series, point: Point) -> bytes:
+        """Return the action line and the document of a point."""
+        return encoding.encode(self.stream_frame(series.stream), series, point)
+
+    def split(self, body: bytes) -> list[bytes]:
+        """Return the pairs of an action line and its document."""
+        return encoding.split(body)
+
+    def frame(self, payload: Payload) -> bytes:
+        """Return the body of a bulk request."""
+        return without_ids(payload.body) if payload.form == _WITHOUT_IDS else payload.body
+
+    def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
+        """Return the points without those that a time-series index would take for an earlier one."""
+        return groups if self.collisions is None else self.collisions.deduplicate(groups)
+
+    def know(self, dimensions: Sequence[Dimensions]) -> None:
+        """Set the dimensions of the index; none if it is no time-series index."""
+        if (self.collisions.dimensions if self.collisions else ()) != dimensions:
+            self.collisions = DocumentCollisions(dimensions, self.encode, self.stream_frame) if dimensions else None
+
+
 class SearchExporter(HttpExporter[S]):
     """The exporter for both products: bulk requests of flat documents, one for each point."""
 
     content_type = "application/x-ndjson"
+    Encoder = SearchEncoder
     ReadBack = SearchReadBack
     opensearch: ClassVar[bool] = False
     rights_codes = ("es.auth.", "es.authz.", "os.auth.", "os.authz.")
@@ -58,10 +92,9 @@ class SearchExporter(HttpExporter[S]):
     )
     cost = "One document for each point: about 100 to 200 bytes on disk for a number, once resource and scope are compressed away."
 
+    encoder: SearchEncoder
+
     def __init__(self, settings: S | None = None, **options: Any) -> None:
-        self._columns = Columns()
-        self._collisions: DocumentCollisions | None = None
-        """Of a time-series index whose dimensions are known."""
         super().__init__(settings, **options)
         self.mode = IndexMode(self.settings.index, self.settings.pipeline or "")
 
@@ -84,41 +117,19 @@ class SearchExporter(HttpExporter[S]):
         path = f"/{quote(configured.index)}/_bulk?{FILTER}&{urlencode(query)}"
         return Route(path, configured.max_batch_points, configured.max_batch_bytes)
 
-    # ---- points to bytes, replies to verdicts ------------------------------------------------------------------------
-
-    def encode(self, series: Series, point: Point) -> bytes:
-        """Return the action line and the document of a point."""
-        return encoding.encode(self._columns.frame(series.stream), series, point)
-
-    def template(self) -> Columns:
-        """Return the template that encodes the same bytes by column."""
-        return self._columns
+    # ---- replies to verdicts -----------------------------------------------------------------------------------------
 
     def before_delivery(self, timeout: float) -> None:
         """Ask the index's mode once, and the dimensions of a time-series index."""
-        known = self._collisions
+        known = self.encoder.collisions
         if known is not None and known.occurred:
             known.occurred, self.mode.doubted = False, True
         self.mode.ask_once(self.wire, timeout, self.clock.monotonic())
-        dimensions = self.mode.dimensions
-        if (known.dimensions if known else ()) != dimensions:
-            self._collisions = DocumentCollisions(dimensions, self.encode, self._columns.frame) if dimensions else None
-
-    def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
-        """Return the points without those that a time-series index would take for an earlier one."""
-        return groups if self._collisions is None else self._collisions.deduplicate(groups)
-
-    def split(self, body: bytes) -> list[bytes]:
-        """Return the pairs of an action line and its document."""
-        return encoding.split(body)
+        self.encoder.know(self.mode.dimensions)
 
     def form(self) -> str:
         """Return whether items carry ids: time-series indices generate their own."""
         return _WITHOUT_IDS if self.mode.time_series else ""
-
-    def frame(self, payload: Payload) -> bytes:
-        """Return the body of a bulk request."""
-        return without_ids(payload.body) if payload.form == _WITHOUT_IDS else payload.body
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send once; learn the index's mode and where the documents were stored."""
@@ -128,8 +139,8 @@ class SearchExporter(HttpExporter[S]):
         outcome = attempted.outcome
         if self.mode.learn(outcome):
             self.before_delivery(max(_LEAST, timeout - (self.clock.monotonic() - started)))
-        elif self._collisions is not None:
-            outcome = self._collisions.explain(payload, outcome)
+        elif self.encoder.collisions is not None:
+            outcome = self.encoder.collisions.explain(payload, outcome)
         left = timeout - (self.clock.monotonic() - started)
         return replace(attempted, outcome=self.places.settle(outcome, self.wire, max(_LEAST, left)))
 

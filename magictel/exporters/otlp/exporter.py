@@ -6,13 +6,14 @@ behind it stored anything: only a read-back does, where the receiver can be quer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry.sdk.metrics import Histogram
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 from magictel.encoding.payload import Payload, Route
+from magictel.encoding.templates import Filled
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.otlp import encoding, grpc_status, json_encoding
 from magictel.exporters.otlp.columns import Columns
@@ -24,13 +25,40 @@ from magictel.exporters.otlp.response import judge, unverified_code
 from magictel.exporters.otlp.settings import OtlpSettings
 from magictel.http.wire import Reply, Transport
 from magictel.model.identity_cache import StreamCache
-from magictel.model.metrics import Group, Point, Series
+from magictel.model.metrics import Group, Point, Series, Stream
 from magictel.model.outcome import Outcome
+from magictel.plugin.interface import Encoder
 
 _MOST_STREAMS = 10_000
 _GRPC_MESSAGE = 4 * 1024 * 1024
 """The largest message in bytes that gRPC servers accept by default."""
 _JSON_FRAME = len(b'{"resourceMetrics":[]}')
+
+
+class OtlpEncoder(Columns, Encoder["OtlpExporter"]):
+    """Points as messages in protobuf, also by column, or as JSON."""
+
+    def __init__(self, exporter: OtlpExporter) -> None:
+        super().__init__(exporter)
+        self._in_json = exporter.settings.protocol == "http/json"
+        envelope = json_encoding.envelope if self._in_json else encoding.envelope
+        self._envelopes: StreamCache[tuple[bytes, ...]] = StreamCache(envelope, _MOST_STREAMS)
+
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:
+        """The point's message, as a field of its metric's data, or as JSON."""
+        return json_encoding.encode(series, point) if self._in_json else encoding.encode(series, point)
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        """The same bytes by column; not for JSON."""
+        return None if self._in_json else super().columns(stream, points)
+
+    def envelope(self, group: Group) -> tuple[bytes, ...]:
+        """Resource, scope and metric, which neighbours share."""
+        return self._envelopes(group.stream)
+
+    def frame(self, payload: Payload) -> bytes:
+        """The request, from the payload's runs."""
+        return json_encoding.request(payload) if self._in_json else encoding.request(payload)
 
 
 class OtlpExporter(OtlpProbes):
@@ -39,6 +67,7 @@ class OtlpExporter(OtlpProbes):
     name = "otlp"
     summary = "OpenTelemetry Collector and OTLP receivers, over HTTP or gRPC"
     Settings = OtlpSettings
+    Encoder = OtlpEncoder
     ReadBack = OtlpReadBack
     content_type = "application/x-protobuf"
     code_families = ("otlp",)
@@ -56,12 +85,6 @@ class OtlpExporter(OtlpProbes):
 
     def __init__(self, settings: OtlpSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
-        self._in_json = self.settings.protocol == "http/json"
-        self._columns = Columns()
-        self._encode = json_encoding.encode if self._in_json else encoding.encode
-        self._request = json_encoding.request if self._in_json else encoding.request
-        envelope = json_encoding.envelope if self._in_json else encoding.envelope
-        self._envelopes: StreamCache[tuple[bytes, ...]] = StreamCache(envelope, _MOST_STREAMS)
         if self.settings.histogram_aggregation == "base2_exponential_bucket_histogram":
             self._preferred_aggregation = {Histogram: ExponentialBucketHistogramAggregation()}
 
@@ -71,26 +94,6 @@ class OtlpExporter(OtlpProbes):
         super().check_settings(settings)
         if settings.protocol == "grpc":
             must_be_installed()
-
-    # ---- encoding ----------------------------------------------------------------------------------------------------
-
-    def encode(self, series: Series, point: Point) -> bytes | Withheld:
-        """The point's message, as a field of its metric's data, or as JSON."""
-        return self._encode(series, point)
-
-    def template(self) -> Columns | None:
-        """The same bytes by column; not for JSON."""
-        return None if self._in_json else self._columns
-
-    def envelope(self, group: Group) -> tuple[bytes, ...]:
-        """Resource, scope and metric, which neighbours share."""
-        return self._envelopes(group.stream)
-
-    def frame(self, payload: Payload) -> bytes:
-        """The request, from the payload's runs."""
-        return self._request(payload)
-
-    # ---- protocol ----------------------------------------------------------------------------------------------------
 
     def route(self) -> Route:
         """The endpoint contains the path; gRPC has its own."""
@@ -115,8 +118,6 @@ class OtlpExporter(OtlpProbes):
         if self.settings.protocol != "grpc":
             return http
         return GrpcTransport(http, self.settings, self.tls_options(), self.redact)
-
-    # ---- verdicts ----------------------------------------------------------------------------------------------------
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Partial success is counted without blame; a success that is no OTLP response is not delivered."""

@@ -29,8 +29,9 @@ from magictel.exporters.prometheus_remote_write.symbols import Requests, native_
 from magictel.exporters.prometheus_remote_write.written import NOT_VERSION_2
 from magictel.formats.prometheus.collisions import SampleCollisions
 from magictel.http.wire import Reply
-from magictel.model.metrics import Group, Point, Series
+from magictel.model.metrics import Group
 from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, TooLarge
+from magictel.plugin.interface import Encoder
 
 _ALL_BAD = 32
 _HEADERS = {
@@ -42,12 +43,49 @@ _HEADERS = {
 }
 
 
+class RemoteWriteEncoder(ColumnEncoder, Encoder["PrometheusRemoteWriteExporter"]):
+    """Points as `TimeSeries` messages, with what the exporter's settings say about names and `target_info`."""
+
+    def __init__(self, exporter: PrometheusRemoteWriteExporter) -> None:
+        Encoder.__init__(self, exporter)
+        configured = exporter.settings
+        super().__init__(
+            suffixes=configured.name_suffixes,
+            scope_labels=configured.scope_labels,
+            label_names=configured.label_names,
+            page_names=configured.page_names,
+            newer=configured.protocol != "1.0",
+            custom_buckets=configured.histograms == "native",
+        )
+        self._requests = Requests()
+        self._collisions = SampleCollisions(self, "prom.rw.collision", lambda stream: self.left_out(stream) is not None)
+
+    def resource_prefix(self, group: Group) -> bytes:
+        """The resource's `target_info`."""
+        return self.target_info(group) if self.exporter.settings.target_info else b""
+
+    def envelope(self, group: Group) -> tuple[bytes, ...]:
+        """The metric's metadata."""
+        return self.metadata(group.stream)
+
+    def frame(self, payload: Payload) -> bytes:
+        """Return the request in the payload's version of the protocol."""
+        if payload.form == "2.0":
+            return self._requests.version_2(payload)
+        return self._requests.version_1(payload) if self.newer else payload.body
+
+    def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
+        """Return the points without those that are the same sample as an earlier one to Prometheus."""
+        return self._collisions.deduplicate(groups)
+
+
 class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     """Sends metrics by remote write."""
 
     name = "prometheus-remote-write"
     summary = "Prometheus, Mimir, VictoriaMetrics by remote write"
     Settings = PrometheusRemoteWriteSettings
+    Encoder = RemoteWriteEncoder
     ReadBack = RemoteWriteReadBack
     content_type = "application/x-protobuf"
     in_time_order = True
@@ -78,56 +116,17 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     )
     cost = "One series per number; a histogram of n buckets is n + 3 series. Prometheus' memory grows with the series, not the samples."
 
+    encoder: RemoteWriteEncoder
+
     def __init__(self, settings: PrometheusRemoteWriteSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
-        configured = self.settings
-        self.encoder = ColumnEncoder(
-            suffixes=configured.name_suffixes,
-            scope_labels=configured.scope_labels,
-            label_names=configured.label_names,
-            page_names=configured.page_names,
-            newer=configured.protocol != "1.0",
-            custom_buckets=configured.histograms == "native",
-        )
-        self._requests = Requests()
-        self._form = "1.0" if configured.protocol == "1.0" else "2.0"
-        self._collisions = SampleCollisions(
-            self.encoder, "prom.rw.collision", lambda stream: self.encoder.left_out(stream) is not None
-        )
+        self._form = "1.0" if self.settings.protocol == "1.0" else "2.0"
         self._refused_in_a_row = 0
         self._latest = LatestCollection()
-
-    # ---- encoding ----------------------------------------------------------------------------------------------------
-
-    def encode(self, series: Series, point: Point) -> bytes | Withheld:
-        """The point's `TimeSeries` messages."""
-        return self.encoder.encode(series, point)
-
-    def template(self) -> ColumnEncoder:
-        """The same bytes by column."""
-        return self.encoder
-
-    def resource_prefix(self, group: Group) -> bytes:
-        """The resource's `target_info`."""
-        return self.encoder.target_info(group) if self.settings.target_info else b""
-
-    def envelope(self, group: Group) -> tuple[bytes, ...]:
-        """The metric's metadata."""
-        return self.encoder.metadata(group.stream)
 
     def form(self) -> str:
         """The version of the protocol."""
         return self._form
-
-    def frame(self, payload: Payload) -> bytes:
-        """Return the request in the payload's version of the protocol."""
-        if payload.form == "2.0":
-            return self._requests.version_2(payload)
-        return self._requests.version_1(payload) if self.encoder.newer else payload.body
-
-    def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
-        """Return the points without those that are the same sample as an earlier one to Prometheus."""
-        return self._collisions.deduplicate(groups)
 
     def last_payloads(self) -> Iterable[Payload]:
         """The stale markers of what was delivered last."""

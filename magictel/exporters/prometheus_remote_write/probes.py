@@ -163,7 +163,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
 
     def _empty_write(self, wire: Wire, form: str) -> Finding:
         nothing = Payload(b"", 0, form=form)
-        body, headers = self.compress(self.frame(nothing))
+        body, headers = self.compress(self.encoder.frame(nothing))
         return empty_write(
             wire,
             "",

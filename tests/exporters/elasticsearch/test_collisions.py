@@ -197,7 +197,7 @@ def test_an_index_that_is_not_time_series_is_asked_nothing_more_and_compares_not
         receipt = exporter.deliver(points(point(emulated, k=1), point(emulated, k="1")))
         assert figures(receipt) == (2, 0, 0, 0)
     groups = iter(())
-    assert exporter.deduplicate(groups) is groups
+    assert exporter.encoder.deduplicate(groups) is groups
     exporter.shutdown(0)
     emulated.close()
     assert [request.path.split("?")[0].split("/")[2] for request in requests] == [
@@ -342,7 +342,7 @@ def test_exactly_those_are_left_out_that_the_index_would_not_keep(
         exporter = emulated.exporter()
         data = points(*(point(emulated, value, later, **attributes) for attributes, value, later in given_points))
         items = [
-            item for payload in exporter.payloads(data) for item in exporter.split(payload.body)
+            item for payload in exporter.payloads(data) for item in exporter.encoder.split(payload.body)
         ]  # nothing is known yet
         receipt = exporter.deliver(data)
         stored = documents(emulated)

@@ -27,7 +27,7 @@ from tests.exporters.elasticsearch.collections_of_points import TIME, collection
 
 def body(data: MetricsData, columns: Columns, layouts: Layouts | None) -> bytes:
     def encode_point(series: Any, point: Any) -> bytes:
-        return encode(columns.frame(series.stream), series, point)
+        return encode(columns.stream_frame(series.stream), series, point)
 
     template = columns if layouts is not None else None
     pieces = chunks(groups(data), encode_point, template, layouts or Layouts(), 3)

@@ -74,7 +74,7 @@ def sent_and_left_out(
         if isinstance(payload, Withheld):
             left_out.append(payload.reason)
             continue
-        for series in WriteRequest.FromString(exporter.frame(payload)).timeseries:
+        for series in WriteRequest.FromString(exporter.encoder.frame(payload)).timeseries:
             labels = {label.name: label.value for label in series.labels}
             rows.append((labels["__name__"], labels, series.samples[0].value, series.samples[0].timestamp))
     return rows, left_out

@@ -67,7 +67,9 @@ def series(path: Path, **options: Any) -> set[str]:
     settings = PrometheusRemoteWriteSettings(url="http://127.0.0.1:1/api/v1/write", **options)
     exporter = PrometheusRemoteWriteExporter(settings)
     try:
-        frames = [exporter.frame(payload) for piece in slices(path) for payload in payloads_of(exporter, piece.data)]
+        frames = [
+            exporter.encoder.frame(payload) for piece in slices(path) for payload in payloads_of(exporter, piece.data)
+        ]
     finally:
         exporter.shutdown(0)
     label_sets = [
@@ -85,7 +87,9 @@ def recorded(path: Path) -> Path:
     copy = path.with_suffix(".jsonl")
     exporter = entry_points.load("file")(entry_points.load("file").Settings())
     copy.write_bytes(
-        b"".join(exporter.frame(payload) for piece in slices(path) for payload in payloads_of(exporter, piece.data))
+        b"".join(
+            exporter.encoder.frame(payload) for piece in slices(path) for payload in payloads_of(exporter, piece.data)
+        )
     )
     exporter.shutdown(0)
     return copy

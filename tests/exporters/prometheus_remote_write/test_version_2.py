@@ -171,11 +171,11 @@ def test_a_request_of_2_means_what_the_request_of_1_means_also_when_framed_again
     named = [Metric(f"m{place}", metric.description, "", metric.data) for place, metric in enumerate(metrics)]
     data = collection(*named)
     old, new = exporter("1.0"), exporter("2.0")
-    expected = [row for payload in payloads(old, data) for row in meaning_1(old.frame(payload))]
+    expected = [row for payload in payloads(old, data) for row in meaning_1(old.encoder.frame(payload))]
     for _ in range(2):
         assert [row for message in requests(new, data) for row in meaning_2(message)] == expected
-        downgraded = [new.frame(replace(payload, form="1.0")) for payload in payloads(new, data)]
-        assert downgraded == [old.frame(payload) for payload in payloads(old, data)]
+        downgraded = [new.encoder.frame(replace(payload, form="1.0")) for payload in payloads(new, data)]
+        assert downgraded == [old.encoder.frame(payload) for payload in payloads(old, data)]
 
 
 def test_only_what_changed_is_framed_anew_and_new_series_are_noticed() -> None:
@@ -191,10 +191,10 @@ def test_halves_of_a_payload_are_framed_as_they_are() -> None:
     sender = exporter()
     data = collection(gauge(*(number(value, n=str(value)) for value in range(5))), counter(number(7.0, n="x")))
     (whole,) = payloads(sender, data)
-    body = sender.frame(Payload(whole.body, whole.points, whole.sizes, form="2.0", runs=whole.runs))
+    body = sender.encoder.frame(Payload(whole.body, whole.points, whole.sizes, form="2.0", runs=whole.runs))
     rows = meaning_2(Request2.FromString(body))
     halves = [Payload(half.body, half.points, half.sizes, form="2.0", runs=half.runs) for half in whole.halves()]
-    assert [row for half in halves for row in meaning_2(Request2.FromString(sender.frame(half)))] == rows
+    assert [row for half in halves for row in meaning_2(Request2.FromString(sender.encoder.frame(half)))] == rows
 
 
 def test_series_come_with_the_type_help_and_unit_of_their_metric() -> None:

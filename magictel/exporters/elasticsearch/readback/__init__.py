@@ -26,11 +26,11 @@ class SearchReadBack(HttpReadBack["SearchExporter[Any]"]):
 
     def expect(self, series: Series, point: Point) -> Expected | None:
         """Return the document's fields with the values that were sent."""
-        return expected.expected(series, point, self.exporter.encode(series, point), self._flat)
+        return expected.expected(series, point, self.exporter.encoder.encode(series, point), self._flat)
 
     def identify(self, series: Series, point: Point) -> Expected | None:
         """Return the document's fields, with its `_id` as the key."""
-        item = self.exporter.encode(series, point)
+        item = self.exporter.encoder.encode(series, point)
         return None if self.exporter.mode.time_series else expected.identified(series, point, item, self._flat)
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
