@@ -179,6 +179,24 @@ def test_without_a_file_the_delivery_stays_unverified(tmp_path: Path) -> None:
     assert "--verify-with" in target["remedy"]
 
 
+FORWARDED = (
+    "bash ../shared/real/start_prom3.sh --without victoria -- bash -c 'bash ../shared/real/start_collector.sh --forward-rw"
+    " $MT_PROM3_RW_URL -- env MT_OTELCOL_FORWARDS_TO=$MT_PROM3_RW_URL python -m pytest -m real tests/real/test_otlp_real.py'"
+)
+
+
+def test_a_prometheus_behind_the_collector_verifies_what_it_was_sent(tmp_path: Path) -> None:
+    behind = os.environ.get("MT_OTELCOL_FORWARDS_TO")
+    if not behind:
+        pytest.skip(f"MT_OTELCOL_FORWARDS_TO is not set; this runs it: {FORWARDED}")
+    (tmp_path / "magictel.toml").write_text(
+        f'[targets.collector]\nexporter = "otlp"\nurl = "{door("MT_OTELCOL_OTLP_HTTP_URL")}"\nverify_with = "prom"\n'
+        f'[targets.prom]\nexporter = "prometheus-remote-write"\nurl = "{behind}"\nscope_labels = false\n'
+    )
+    code, target = through(tmp_path, "--within", "20s")
+    assert (code, target["outcome"], target["read_from"]["target"]) == (0, "verified", "prom"), target
+
+
 # ---- losses behind a 200, by the engine's own list (real_servers.md 6.3) -------------------------------------------------
 
 
