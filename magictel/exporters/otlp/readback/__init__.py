@@ -14,7 +14,7 @@ from magictel.formats.prometheus.native import is_native
 from magictel.formats.prometheus.series import SeriesNames
 from magictel.http.wire import Wire
 from magictel.model.metrics import Kind, Point, Series
-from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
+from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.promql import query
 from magictel.promql.errors import read_rules
 from magictel.promql.readback import PromqlReadBack
@@ -71,6 +71,13 @@ class OtlpReadBack(PromqlReadBack["OtlpExporter"]):
     def identify(self, series: Series, point: Point) -> Expected | None:
         """As `expect`."""
         return self._with_temporality(series, super().identify(series, point))
+
+    def declared(self, field: str, sent: Value, seen: Value) -> str | None:
+        """Add: VictoriaMetrics stores decimals, which have no minus zero."""
+        known = super().declared(field, sent, seen)
+        if known is None and self._victoriametrics and isinstance(sent, float) and sent == seen == 0:
+            return "VictoriaMetrics stores no minus zero"
+        return known
 
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """Add that every point is cumulative."""
