@@ -15,7 +15,7 @@ them, `judge`, probes and a `ReadBack`; it is registered as an entry point of `m
 
 The packages from top to bottom; each imports only those below it (`lint-imports`):
 
-    cli           the command: a lazy table of commands, with a module for each
+    cli           `magictel NAME` is cli.NAME; what it does is in operations.NAME
     reporters     events as text, JSON, JUnit, HTML …    runtime     start-up for applications
     conformance   the laws that every exporter must obey, for the command and for pytest
     sandbox       embedded backends, with their own decoders
@@ -23,7 +23,7 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     diagnose      explains a pasted error, log line or reply as a finding
     verify        compares sent points with those that the backend shows
     registry      entry points: exporters by name, loaded, and why one is broken; those of other packages as otel:NAME
-    exporters     a module or folder for each backend; never imported by name
+    exporters     elasticsearch (and OpenSearch), otlp, prometheus (page), prometheus_remote_write, console, file; never imported by name
     promql        read-back from Prometheus, Mimir, VictoriaMetrics: queries, expected points, deletion
     plugin        interface (written by an author), configured, exporter, http_exporter and page_exporter (inherited, final), foreign
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
@@ -45,17 +45,20 @@ Where to look first; `NAME` is a backend, and every backend has the same file na
     what a reply means        exporters.NAME.response (items of a bulk, partial success); replies that no backend knows: http.classify
     a backend's error texts   exporters.NAME.errors: text to code; pages of codes: catalogue; other programs' texts: diagnose.error_text
     a too large request       delivery.retry sends the halves that encoding.payload cuts; limits before sending: encoding.packing
-    waits and queues          delivery.backoff, delivery.breaker, delivery.rate_limit, delivery.outbox; the counts: delivery.ledger
+    waits and queues          delivery.backoff, delivery.circuit_breaker, delivery.rate_limit, delivery.outbox; the counts: delivery.ledger
     reading points back       exporters.NAME.readback; Prometheus' query API: promql.readback; until they are visible: verify.polling
     sent against seen         verify.sample, verify.replay; allowed differences: formats.lossy
     check, rung by rung       ladder.climb, ladder.steps; a backend's own: exporters.NAME.probes
     host name resolution      net.dns; its rung: ladder.dns
-    masking of secrets        secrets.redactor (values of settings), secrets.patterns (what looks like one), encoding.scrub (attributes)
+    masking of secrets        secrets.redactor (values of settings), secrets.patterns (what looks like one), encoding.redaction (attributes)
     origin of a setting       settings.load, settings.interpolate (`${VAR}`), settings.locate (which file), settings.trust
     reading OTLP JSON         sources.otlp_json (lines), formats.otlp.messages (the members)
     exit codes, failures      cli.exit_codes, cli.errors
+    unknown keys, variables   settings.reading (keys: an error), settings.warnings (variables)
+    `runtime.start()`         runtime.application
+    plugins' entry points     registry.entry_points
 
-The data's path: `MetricsData` → `prepare`, once per collection (`scrub` → `possible` → `deduplicate` → `convert`) → `payloads`, pure and
+The data's path: `MetricsData` → `prepare`, once a collection (`redaction` → `possible` → `deduplicate` → `convert`) → `payloads`, pure and
 repeatable (`encode` or template → `pack` under the limits of each route) → pipeline → `judge` → `Receipt`, in which
 `sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment.
 

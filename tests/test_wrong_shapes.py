@@ -26,7 +26,7 @@ from magictel.operations.clean import clean
 from magictel.operations.prepare import prepare
 from magictel.operations.replay import replay
 from magictel.operations.replay_reading import ReplayOptions
-from magictel.operations.send import SendOptions, send
+from magictel.operations.send_sample import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.plugin.exporter import Exporter
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator, OpenSearchEmulator

@@ -63,7 +63,7 @@ def command(
     sandbox = sandbox or sandbox_bare
     sending = None
     if force:  # only then: the import loads the sample and the read-back
-        from magictel.operations.send import SendOptions
+        from magictel.operations.send_sample import SendOptions
 
         sending = SendOptions(force=True)
     check_options = CheckOptions(

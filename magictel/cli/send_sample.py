@@ -75,7 +75,7 @@ def command(
     from magictel.cli.reports import Reports, reported
     from magictel.cli.verify_with import jobs_of, own_sets
     from magictel.errors import UsageError
-    from magictel.operations.send import SendOptions, send
+    from magictel.operations.send_sample import SendOptions, send
 
     _fits_together(dry_run=dry_run, clean=clean, run=run, report=reported(format_, report), timing=timing)
     if verify_with is not None and (dry_run or (no_verify and not clean)):

@@ -15,7 +15,7 @@ from magictel.delivery.attempt import Attempt
 from magictel.delivery.attempt_timeout import AdaptiveTimeout
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.batch import Batch, PayloadIterator
-from magictel.delivery.breaker import Breaker
+from magictel.delivery.circuit_breaker import Breaker
 from magictel.delivery.deadline import Deadline
 from magictel.delivery.ledger import Ledger, points_of
 from magictel.delivery.outbox import Outbox, Pending

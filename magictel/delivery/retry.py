@@ -13,7 +13,7 @@ from magictel.clock import Clock
 from magictel.delivery.attempt import Attempt, Attempted
 from magictel.delivery.attempt_timeout import AdaptiveTimeout
 from magictel.delivery.backoff import Backoff
-from magictel.delivery.breaker import Breaker
+from magictel.delivery.circuit_breaker import Breaker
 from magictel.delivery.deadline import Deadline
 from magictel.delivery.outbox import Pending
 from magictel.delivery.rate_limit import RateLimit

@@ -27,7 +27,7 @@ from magictel.model.finding import Finding, Rung, SideEffect, Status
 from magictel.operations.target_run import Job, leaving, shut_down, side_by_side
 
 if TYPE_CHECKING:
-    from magictel.operations.send import SendOptions
+    from magictel.operations.send_sample import SendOptions
 
 _AGAIN = 1.0
 
@@ -157,7 +157,7 @@ def _climb_once(
         exporter.allowed = frozenset(options.allow) | sample
         steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(options.timeout)}
         if options.round_trip:
-            from magictel.operations.send import (  # imported only here, to keep the start-up fast
+            from magictel.operations.send_sample import (  # imported only here, to keep the start-up fast
                 SendOptions,
                 round_trip,
             )

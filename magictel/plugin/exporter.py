@@ -26,7 +26,7 @@ from magictel.encoding.layouts import Layouts
 from magictel.encoding.packing import pack
 from magictel.encoding.payload import Payload
 from magictel.encoding.prepared import Prepared
-from magictel.encoding.scrub import Scrub
+from magictel.encoding.redaction import Redaction
 from magictel.encoding.withheld import BUG, Withheld
 from magictel.errors import MagictelError, SettingsError
 from magictel.model.metrics import Group, Point, Series, count_points, groups, in_time_order
@@ -53,7 +53,7 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
         """As `Configured`: without an argument, settings come from the environment."""
         super().__init__(settings, **options)
         MetricExporter.__init__(self, preferred_temporality(self.settings.temporality))
-        self.scrub = Scrub(self.settings.redact_attributes, self.settings.drop_attributes)
+        self.redaction = Redaction(self.settings.redact_attributes, self.settings.drop_attributes)
         self.observers = Observers()
         """What follows its deliveries: its log, and what an operation adds."""
         self._layouts = Layouts()
@@ -160,7 +160,7 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
         if ask_within is not None:
             self._before_delivery(ask_within)
         batch = next(self._batches)
-        parts: Iterable[Group | Withheld] = possible(self.scrub(groups(data)))
+        parts: Iterable[Group | Withheld] = possible(self.redaction(groups(data)))
         if (deduplicate := _overridden(self.encoder.deduplicate)) is not None:
             parts = _through(parts, deduplicate)
         if self.in_time_order:

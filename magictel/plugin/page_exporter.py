@@ -21,7 +21,7 @@ from magictel.delivery.log import DeliveryLog
 from magictel.delivery.pipeline import OnDropped, OnRefused
 from magictel.encoding.impossible import possible
 from magictel.encoding.prepared import Prepared
-from magictel.encoding.scrub import Scrub
+from magictel.encoding.redaction import Redaction
 from magictel.encoding.withheld import Withheld
 from magictel.errors import WireError
 from magictel.model.finding import Finding, Rung
@@ -62,7 +62,7 @@ class PageExporter(Configured[P], MetricReader):
     def __init__(self, settings: P | None = None, *, clock: Clock | None = None, **options: Any) -> None:
         Configured.__init__(self, settings, clock=clock, **options)
         MetricReader.__init__(self, preferred_temporality("cumulative"))
-        self.scrub = Scrub(self.settings.redact_attributes, self.settings.drop_attributes)
+        self.redaction = Redaction(self.settings.redact_attributes, self.settings.drop_attributes)
         self._start_life()
         _ALIVE.add(self)
 
@@ -217,7 +217,7 @@ class PageExporter(Configured[P], MetricReader):
     @final
     def prepare(self, data: MetricsData, *, ask_within: float | None = None) -> Prepared:
         """Return a collection ready for the page: redacted and checked."""
-        return Prepared.of(possible(self.scrub(groups(data))), count_points(data))
+        return Prepared.of(possible(self.redaction(groups(data))), count_points(data))
 
     @final
     def deliver(

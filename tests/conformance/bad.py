@@ -200,11 +200,11 @@ class ThatLetsNeighboursPay(AcmeExporter):
         return Rejected("acme.odd", "NaN") if b"NaN" in payload.body else super().judge(payload, reply)
 
 
-@breaks("input.scrubbed")
+@breaks("input.redacted")
 class ThatScrubsNothing(AcmeExporter):
     def __init__(self, settings: Any = None, **options: Any) -> None:
         super().__init__(settings, **options)
-        self.scrub = iter  # type: ignore[assignment]
+        self.redaction = iter  # type: ignore[assignment]
 
 
 @breaks("input.fates")

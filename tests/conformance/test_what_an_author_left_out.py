@@ -32,7 +32,7 @@ SEND_NOTHING = {
     law.id
     for law in LAWS
     if law.id.startswith(("describe.", "encode."))
-    or law.id in ("bounds.batches", "bounds.templates", "input.scrubbed", "life.export-after-shutdown")
+    or law.id in ("bounds.batches", "bounds.templates", "input.redacted", "life.export-after-shutdown")
 }
 
 

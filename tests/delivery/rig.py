@@ -14,7 +14,7 @@ from magictel.delivery.attempt import Attempted
 from magictel.delivery.attempt_timeout import AdaptiveTimeout
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.batch import Batch
-from magictel.delivery.breaker import Breaker
+from magictel.delivery.circuit_breaker import Breaker
 from magictel.delivery.deadline import Deadline
 from magictel.delivery.outbox import Outbox
 from magictel.delivery.pipeline import Pipeline

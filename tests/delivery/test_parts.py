@@ -9,7 +9,7 @@ import pytest
 
 from magictel.delivery.attempt_timeout import AdaptiveTimeout
 from magictel.delivery.backoff import Backoff
-from magictel.delivery.breaker import LONGEST_HOLD, Breaker
+from magictel.delivery.circuit_breaker import LONGEST_HOLD, Breaker
 from magictel.delivery.outbox import Outbox, Pending
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from magictel.delivery.backoff import Backoff
-from magictel.delivery.breaker import Breaker
+from magictel.delivery.circuit_breaker import Breaker
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Throttled, Unavailable
 from tests.delivery.rig import Rig, payload

@@ -21,7 +21,7 @@ from magictel.exporters.otlp import OtlpExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.ladder.climb import climb
 from magictel.model.finding import Rung, SideEffect, Status
-from magictel.operations.send import SendOptions, round_trip
+from magictel.operations.send_sample import SendOptions, round_trip
 from magictel.plugin.exporter import Exporter
 from tests.delivery.points import collection
 from tests.transports.servers import Handler, read_request, serving

@@ -16,7 +16,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.exporters.console import ConsoleExporter, ConsoleSettings
 from magictel.model.events import SendFinished
-from magictel.operations.send import SendOptions, send
+from magictel.operations.send_sample import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.sources.sample import sample
 

@@ -39,7 +39,7 @@ from magictel.model.finding import Rung, Status
 from magictel.model.metrics import Series, groups
 from magictel.operations.clean import clean
 from magictel.operations.dry_run import dry_run
-from magictel.operations.send import SendOptions, send
+from magictel.operations.send_sample import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.sources.sample import sample
 from magictel.transports.file import append

@@ -11,7 +11,7 @@ from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExpo
 from magictel.http.wire import Reply, Request
 from magictel.model.finding import Finding, Rung
 from magictel.operations.preflight import readiness
-from magictel.operations.send import SendOptions, send
+from magictel.operations.send_sample import SendOptions, send
 from magictel.operations.target_run import Job
 from tests.cli.running import magictel
 from tests.diagnose.scripted import answering, raw

@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExpor
 from magictel.errors import PluginError
 from magictel.model.metrics import count_points, groups
 from magictel.model.outcome import Fate, Reason, Receipt
-from magictel.operations.send import SendOptions, send
+from magictel.operations.send_sample import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.plugin.foreign import ForeignExporter, ForeignSettings, environment_secrets, foreign_exporter
 from magictel.sources.sample import sample

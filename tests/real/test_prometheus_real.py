@@ -28,7 +28,7 @@ from magictel.model.events import CheckFinished, SendFinished
 from magictel.model.finding import Rung, SideEffect, Status
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.clean import clean
-from magictel.operations.send import SendOptions, send
+from magictel.operations.send_sample import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.sandbox.server import Server
 from magictel.secrets.secret import Secret

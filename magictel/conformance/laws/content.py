@@ -98,8 +98,8 @@ def odd_values(case: Case) -> None:
         require(receipt.dropped == 0, f"{name}: dropped")
 
 
-@LAWS.law("input.scrubbed", Need.PUSH)
-def scrubbed(case: Case) -> None:
+@LAWS.law("input.redacted", Need.PUSH)
+def redacted(case: Case) -> None:
     """Dropped or redacted attributes are not sent."""
     data = case.collection(6)
     for settings in ({"drop_attributes": ["zone"]}, {"redact_attributes": ["zo*"]}):

@@ -47,8 +47,8 @@ def repeatable(case: Case) -> None:
     require(body == _page(later, data)[0], "two exporters show the same points differently, a day apart")
 
 
-@LAWS.law("page.scrubbed")
-def scrubbed(case: Case) -> None:
+@LAWS.law("page.redacted")
+def redacted(case: Case) -> None:
     """Dropped or redacted attributes are not on the page."""
     data = case.collection(6)
     for settings in ({"drop_attributes": ["zone"]}, {"redact_attributes": ["zo*"]}):

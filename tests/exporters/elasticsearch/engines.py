@@ -17,7 +17,7 @@ from magictel.http.wire import Reply, Request, Transport
 from magictel.model.events import CheckFinished, CheckResult, SendFinished, SendResult
 from magictel.model.finding import Finding, Rung
 from magictel.operations.check import CheckOptions, check
-from magictel.operations.send import SendOptions, send
+from magictel.operations.send_sample import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.sandbox.server import Server
 from magictel.settings.load import resolve_settings

@@ -33,7 +33,7 @@ from magictel.model.verification import Unreadable
 from magictel.net.endpoint import Endpoint
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.clean import clean
-from magictel.operations.send import SendOptions, send
+from magictel.operations.send_sample import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.sandbox.faults import parse_faults
 from magictel.sandbox.prometheus_store import is_stale

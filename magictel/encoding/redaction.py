@@ -18,7 +18,7 @@ from magictel.secrets.secret import MASK
 _HOLDING = (Mapping, list, tuple)
 
 
-class Scrub:
+class Redaction:
     """`redact` and `drop` are shell patterns over attribute keys (`http.request.header.*`), of points, scopes and resources alike."""
 
     def __init__(self, redact: Sequence[str] = (), drop: Sequence[str] = ()) -> None:
@@ -49,7 +49,7 @@ class Scrub:
         }
 
     def _value(self, value: Any) -> Any:
-        """Return a value; if it contains attributes itself, they are scrubbed as well."""
+        """Return a value; if it contains attributes itself, they are redacted as well."""
         if isinstance(value, Mapping):
             return self.attributes(value)
         if isinstance(value, list | tuple):
@@ -57,14 +57,14 @@ class Scrub:
         return value
 
     def _point(self, point: Point) -> Point:
-        scrubbed = replace(point, attributes=self._cached(point.attributes))
-        if not scrubbed.exemplars:
-            return scrubbed
+        redacted = replace(point, attributes=self._cached(point.attributes))
+        if not redacted.exemplars:
+            return redacted
         exemplars = [
             replace(exemplar, filtered_attributes=self.attributes(exemplar.filtered_attributes or {}))
-            for exemplar in scrubbed.exemplars
+            for exemplar in redacted.exemplars
         ]
-        return replace(scrubbed, exemplars=exemplars)
+        return replace(redacted, exemplars=exemplars)
 
 
 def _matches(key: str, patterns: Sequence[str]) -> bool:

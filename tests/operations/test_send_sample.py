@@ -24,7 +24,7 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Delivered, ItemVerdict, Partial, Rejected, Unavailable
 from magictel.model.verification import Unreadable
 from magictel.operations.check import CheckOptions, check
-from magictel.operations.send import SendOptions, send
+from magictel.operations.send_sample import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.plugin.interface import ReadBack
 from magictel.reporters.testcases import read_back

@@ -11,7 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.conformance.points import payloads_of
-from magictel.encoding.scrub import Scrub
+from magictel.encoding.redaction import Redaction
 from magictel.model.metrics import Attributes, groups
 from magictel.settings.model import ExporterSettings
 from tests.delivery.lines import LinesExporter
@@ -30,8 +30,8 @@ def data() -> MetricsData:
     )
 
 
-def scrubbed(scrub: Scrub) -> tuple[Attributes, Attributes, Attributes, Attributes]:
-    (group,) = scrub(groups(data()))
+def redacted(redaction: Redaction) -> tuple[Attributes, Attributes, Attributes, Attributes]:
+    (group,) = redaction(groups(data()))
     (point,) = group.points
     return (
         point.attributes or {},
@@ -43,12 +43,12 @@ def scrubbed(scrub: Scrub) -> tuple[Attributes, Attributes, Attributes, Attribut
 
 def test_without_patterns_the_very_same_objects_pass() -> None:
     given = list(groups(data()))
-    passed = list(Scrub()(given))
+    passed = list(Redaction()(given))
     assert all(piece is other for piece, other in zip(given, passed, strict=True))
 
 
 def test_patterns_redact_values_and_drop_keys_everywhere() -> None:
-    point, exemplar, scope, resource = scrubbed(Scrub(["http.request.header.*"], ["user.*"]))
+    point, exemplar, scope, resource = redacted(Redaction(["http.request.header.*"], ["user.*"]))
     assert point == {"http.request.header.authorization": "***", "shop": "a"}
     assert exemplar == {"http.request.header.authorization": "***"}
     assert scope == {"lib": "x"}
@@ -56,13 +56,13 @@ def test_patterns_redact_values_and_drop_keys_everywhere() -> None:
 
 
 def test_a_key_that_is_dropped_and_redacted_is_dropped() -> None:
-    assert scrubbed(Scrub(["user.*"], ["user.*"]))[3] == {"service.name": "shop"}
+    assert redacted(Redaction(["user.*"], ["user.*"]))[3] == {"service.name": "shop"}
 
 
 def test_the_same_attributes_come_out_as_the_same_object_so_that_layouts_hold() -> None:
-    scrub = Scrub(["user.*"])
+    redaction = Redaction(["user.*"])
     given = list(groups(data()))
-    first, second = (next(iter(scrub(given))).points[0].attributes for _ in range(2))
+    first, second = (next(iter(redaction(given))).points[0].attributes for _ in range(2))
     assert first is second
 
 
@@ -77,7 +77,7 @@ def test_every_exporter_s_bytes_and_dry_run_have_passed_it(option: str) -> None:
 
 def test_attributes_within_a_value_are_scrubbed_like_those_beside_it() -> None:
     inner = {"host.name": "SECRET", "kept": 1, "gone": 2}
-    scrub = Scrub(["host.name"], ["gone"])
-    attributes = scrub.attributes({"a": inner, "b": [inner, [inner]], "c": ["x", 1]})
+    redaction = Redaction(["host.name"], ["gone"])
+    attributes = redaction.attributes({"a": inner, "b": [inner, [inner]], "c": ["x", 1]})
     clean = {"host.name": "***", "kept": 1}
     assert attributes == {"a": clean, "b": [clean, [clean]], "c": ["x", 1]}
