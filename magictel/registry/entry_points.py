@@ -221,6 +221,8 @@ def _fits(exporter: Any, point: EntryPoint) -> None:
         raise plugin_error(point, f'{point.value} is of kind "{exporter.kind}" and no subclass of {needed.__name__}')
     if exporter.kind != "page" and not isinstance(getattr(exporter, "Encoder", None), type):
         raise plugin_error(point, f"{point.value} has no Encoder")
+    if exporter.kind != "page" and getattr(exporter.Encoder, "__abstractmethods__", None):
+        raise plugin_error(point, f"{exporter.Encoder.__name__}, the Encoder of {point.value}, has no method encode")
 
 
 def _kind_of(plugin: type[Any]) -> str:

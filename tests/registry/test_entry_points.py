@@ -81,6 +81,7 @@ def test_a_plugin_is_seen_as_soon_as_it_is_installed_and_no_longer_once_it_is_go
 
 
 BASE = "from magictel import Encoder, Exporter, ExporterSettings\n"
+ENCODER = "class Items(Encoder):\n    def encode(self, series, point): return b''\n"
 PAGE = f"""{BASE}from magictel.plugin.configured import Configured
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 """
@@ -122,8 +123,12 @@ BROKEN = {
     "a newer interface": (f"{BASE}class AcmeExporter(Exporter): interface = 3", "built for interface 3"),
     "no settings": (f"{BASE}class AcmeExporter(Exporter): interface = 2", "has no Settings"),
     "settings that are none": (
-        f"{BASE}class AcmeExporter(Exporter): interface, Settings, Encoder = 2, int, Encoder",
+        f"{BASE}{ENCODER}class AcmeExporter(Exporter): interface, Settings, Encoder = 2, int, Items",
         "Error",
+    ),
+    "an encoder without encode": (
+        f"{BASE}class Items(Encoder): pass\nclass AcmeExporter(Exporter): interface, Settings, Encoder = 2, ExporterSettings, Items",
+        "Items, the Encoder of acme_broken:AcmeExporter, has no method encode",
     ),
     "no encoder": (f"{BASE}class AcmeExporter(Exporter): interface, Settings = 2, ExporterSettings", "has no Encoder"),
     "a kind that nothing here can run": (
