@@ -121,7 +121,7 @@ def backend_variables(fields: Mapping[str, Field], environment: Mapping[str, str
     for field in fields.values():
         for name in field.env:
             text = environment.get(name)
-            if text is not None and _is_set(field, text):
+            if text is not None and _is_set(field, name, text):
                 yield field.key, _read(field, name, text), Origin("variable", name)
                 break
 
@@ -139,8 +139,9 @@ def _read(field: Field, name: str, text: str) -> Any:
         ) from None
 
 
-def _is_set(field: Field, text: str) -> bool:
-    return bool(text.strip()) or field.secret or field.address
+def _is_set(field: Field, name: str, text: str) -> bool:
+    """True for a variable with a value. An empty address or secret is an error, but not in OpenTelemetry's own: these count as unset."""
+    return bool(text.strip()) or ((field.secret or field.address) and not name.startswith("OTEL_"))
 
 
 def _layers(
@@ -154,7 +155,7 @@ def _layers(
         for spelled, text in environment.items():
             if spelled.upper().startswith(prefix) and len(spelled) > len(prefix):
                 key = spelled[len(prefix) :].lower()
-                if key not in fields or _is_set(fields[key], text):
+                if key not in fields or _is_set(fields[key], key, text):
                     texts[key] = (text, Origin("variable", spelled))
         yield texts
     yield overrides

@@ -144,7 +144,9 @@ def _retry_delay(status: bytes) -> float | None:
         durations = [Fields(info.merged(1)) for info in infos]
     except MALFORMED:
         return None
-    return next((duration.number(1) + duration.number(2) / 1e9 for duration in durations), None)
+    return next(
+        (seconds + duration.number(2) / 1e9 for duration in durations if (seconds := duration.number(1)) < 1 << 63), None
+    )
 
 
 def _status_message(body: bytes) -> str:

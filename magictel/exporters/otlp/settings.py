@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +22,8 @@ from magictel.settings.model import Problem, option
 _DEFAULT_URL = "http://localhost:4318/v1/metrics"
 _DEFAULT_GRPC_URL = "http://localhost:4317"
 _GENERAL, _METRICS = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_METRICS_"
+_LONGEST_TIMEOUT = 3600.0
+_HEADER = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")
 _METADATA = re.compile(r"[0-9A-Za-z_.-]+")
 
 
@@ -30,15 +33,21 @@ def _names(key: str) -> tuple[str, str]:
 
 
 def _with_path(address: str) -> str:
-    """Append the path of the signal, as the specification does for the general address only."""
-    return f"{address.strip().rstrip('/')}/v1/metrics"
+    """Append the path of the signal, as the specification does for the general address only.
+
+    An address without a scheme stays as it is: gRPC needs no path, and the error for HTTP suggests what the variable should contain.
+    """
+    return f"{address.strip().rstrip('/')}/v1/metrics" if "://" in address or "$" in address else address
 
 
 def _seconds(milliseconds: str) -> str:
     try:
-        return str(float(milliseconds) / 1000)
+        seconds = float(milliseconds) / 1000
     except ValueError:
-        raise ValueError(f'"{milliseconds}" is not a number of milliseconds, as in 10000') from None
+        seconds = math.nan
+    if not 0 < seconds <= _LONGEST_TIMEOUT:
+        raise ValueError(f'"{milliseconds}" is not a number of milliseconds from 1 to 3600000, as in 10000')
+    return str(seconds)
 
 
 def _word(text: str) -> str:
@@ -189,6 +198,9 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
         """Add: an address without a path, one to query that does not parse, and what a preset lacks or gRPC cannot do."""
         yield from super().problems()
         yield from self._preset_problems()
+        if not _HEADER.fullmatch(self.api_key_header):
+            message = "api_key_header: this is not a valid header name"  # not shown: it may be the key
+            yield "api_key_header", "config.value", message, 'set the name only, as in api_key_header = "api-key"'
         try:
             self.query_endpoint()
             (address,) = self.addresses()

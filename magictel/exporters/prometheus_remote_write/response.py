@@ -14,7 +14,7 @@ import msgspec
 from magictel.encoding.payload import Payload
 from magictel.exporters.prometheus_remote_write.errors import RULES
 from magictel.exporters.prometheus_remote_write.symbols import counts, native_items
-from magictel.exporters.prometheus_remote_write.written import judge_written, unsent_natives
+from magictel.exporters.prometheus_remote_write.written import COUNT, judge_written, unsent_natives
 from magictel.http.classify import discards, judge_status
 from magictel.http.error_rules import BackendError, KnownError, match
 from magictel.http.wire import Reply
@@ -79,7 +79,7 @@ def refusal(reply: Reply) -> KnownError | None:
     written = reply.headers.get("x-prometheus-remote-write-samples-written")
     if mimir is None and reply.status == 400 and written is not None:
         message = f"only {written} samples were accepted{': ' + clipped(text, 200) if text else ''}"
-        return KnownError("prom.rw.partial", message, written=int(written) if written.isdigit() else 0)
+        return KnownError("prom.rw.partial", message, written=int(written) if COUNT.fullmatch(written) else 0)
     return known_error(text, reply.status)
 
 
@@ -118,7 +118,7 @@ def discarded(reply: Reply, sent: Callable[[], int]) -> KnownError | None:
             "send without the labels cluster and __replica__, or leave it to the elected replica",
         )
     written = [reply.headers.get(f"x-prometheus-remote-write-{kind}-written", "") for kind in ("samples", "histograms")]
-    counts = [int(count) for count in written if count.isdigit()]
+    counts = [int(count) for count in written if COUNT.fullmatch(count)]
     if counts and sum(counts) < sent():
         message = f"{reply.status}, and only {sum(counts)} samples were accepted"
         return KnownError("prom.rw.partial", message, isolate=bool(sum(counts)))

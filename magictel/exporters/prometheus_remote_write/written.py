@@ -23,6 +23,8 @@ NOT_VERSION_2 = "prom.rw.not-2.0"
 """The code of a reply that shows that the receiver does not understand remote write 2.0; nothing is stored then."""
 _PARTIAL = "prom.rw.partial"
 _KINDS = ("samples", "histograms", "exemplars")
+COUNT = re.compile(r"[0-9]{1,18}")
+"""A number in a header of counts."""
 _SERIES = re.compile(r" for series (\{.*\})\s*$")
 _LABEL = re.compile(r'\s*([^\s=,{"]+|"(?:[^"\\]|\\.)*")=("(?:[^"\\]|\\.)*")\s*,?')
 _TARGET_INFO = ("__name__", "target_info")
@@ -35,7 +37,11 @@ _Labels = frozenset[tuple[str, str]]
 
 def judge_written(payload: Payload, reply: Reply, explain: Explain, general: Callable[[], Outcome]) -> Outcome:
     """Return the outcome of a request of 2.0. `general`: by everything but the counts."""
-    written = written_of(reply)
+    try:
+        written = written_of(reply)
+    except ValueError as unreadable:
+        quoted = " ".join(reply.text[:200].split()) or None
+        return Unconfirmed("http.unconfirmed", f"{reply.status}, but {unreadable}", quoted) if reply.ok else general()
     if written is None:
         return _uncounted(reply, general)
     if not reply.ok and reply.status != 400:
@@ -55,11 +61,17 @@ def judge_written(payload: Payload, reply: Reply, explain: Explain, general: Cal
 
 
 def written_of(reply: Reply) -> Counts | None:
-    """Return the counts of a reply's headers; None if it has none, so that 2.0 was not understood."""
+    """Return the counts of a reply's headers; None if it has none, so that 2.0 was not understood.
+
+    Raise `ValueError`, whose text names the header, if one is not a number.
+    """
     texts = [reply.headers.get(f"x-prometheus-remote-write-{kind}-written") for kind in _KINDS]
     if texts[0] is None and texts[1] is None:
         return None
-    return Counts(*(int(text) if text is not None and text.isdigit() else 0 for text in texts))
+    for kind, text in zip(_KINDS, texts, strict=True):
+        if text is not None and not COUNT.fullmatch(text):
+            raise ValueError(f'X-Prometheus-Remote-Write-{kind.title()}-Written is "{clipped(text, 20)}", not a number')
+    return Counts(*(0 if text is None else int(text) for text in texts))
 
 
 def _uncounted(reply: Reply, general: Callable[[], Outcome]) -> Outcome:

@@ -38,6 +38,8 @@ def test_without_a_variable_the_collector_on_this_host_is_meant() -> None:
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318/"}, "http://c:4318/v1/metrics"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c/otlp"}, "https://c/otlp/v1/metrics"),
         ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "https://c/custom"}, "https://c/custom"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, "http://c/v1/metrics"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": " ", "OTEL_EXPORTER_OTLP_METRICS_HEADERS": ""}, None),
         (
             {
                 "OTEL_EXPORTER_OTLP_ENDPOINT": "http://a:1",
@@ -47,7 +49,7 @@ def test_without_a_variable_the_collector_on_this_host_is_meant() -> None:
         ),
     ],
 )
-def test_only_the_general_address_gets_the_path(environment: dict[str, str], url: str) -> None:
+def test_only_the_general_address_gets_the_path(environment: dict[str, str], url: str | None) -> None:
     assert settings(environment).url == url
 
 
@@ -77,6 +79,9 @@ def test_the_other_variables() -> None:
         ({"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "linear"}, "histogram_aggregation"),
         ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c:4318/v1/traces"}, "url"),
         ({"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, "timeout"),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "-5"}, 'timeout: OTEL_EXPORTER_OTLP_TIMEOUT: "-5" is not a number of milliseconds'),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "nan"}, "timeout"),
+        ({"OTLP_API_KEY_HEADER": "x y"}, "api_key_header"),
         ({"OTEL_EXPORTER_OTLP_HEADERS": "Authorization"}, "headers"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost"}, "url"),
         ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c:4318"}, "url"),
@@ -90,6 +95,12 @@ def test_a_bad_value_is_named_with_its_field_and_variable(environment: dict[str,
     assert field in failure.value.message
     assert "could not convert" not in failure.value.message
     assert next(iter(environment)) in f"{failure.value.message} {failure.value.origin}"
+
+
+def test_the_address_that_an_error_suggests_is_the_one_for_the_variable() -> None:
+    with pytest.raises(SettingsError) as failure:
+        settings({"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318"})
+    assert failure.value.remedy == "write http://localhost:4318"
 
 
 def preferences(preference: str) -> dict[str, str]:

@@ -179,3 +179,8 @@ def test_a_sentence_that_blames_a_point_halves_the_payload(status: int, body: st
     outcome = judge(status, body, TEXT)
     assert isinstance(outcome, TooLarge)
     assert outcome.code == code
+
+
+def test_a_negative_delay_of_retry_info_is_none() -> None:
+    outcome: Any = judge(429, status_message(8, "quota", -5.0), PROTOBUF)
+    assert (type(outcome), outcome.retry_after) == (Throttled, None)

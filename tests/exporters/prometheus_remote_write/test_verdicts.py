@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,16 @@ def test_written_headers_count_samples_and_a_histograms_point_is_many(exporter: 
     for written, verdict in (("3", TooLarge), ("5", Delivered)):
         reply = Reply(204, {"x-prometheus-remote-write-samples-written": written}, b"")
         assert type(exporter.judge(Payload(point, 1), reply)) is verdict
+
+
+@pytest.mark.parametrize("written", ["\u00b2", "-5", "9" * 5000, "5.0", "\u0665"])
+def test_written_headers_that_are_no_numbers_say_nothing(exporter: PrometheusRemoteWriteExporter, written: str) -> None:
+    headers = {**_TEXT, "x-prometheus-remote-write-samples-written": written}
+    point = Payload(time_series({"le": "1"}, 1.0, 1), 1)
+    assert isinstance(exporter.judge(point, Reply(204, headers, b"")), Delivered)
+    assert isinstance(exporter.judge(point, Reply(400, headers, b"boom")), Rejected)
+    newer = replace(point, form="2.0")
+    outcome = exporter.judge(newer, Reply(204, headers, b""))
+    assert isinstance(outcome, Unconfirmed)
+    assert (outcome.code, "Samples-Written is" in outcome.message) == ("http.unconfirmed", True)
+    assert isinstance(exporter.judge(newer, Reply(400, headers, b"boom")), Rejected)
