@@ -145,7 +145,8 @@ def _retry_delay(status: bytes) -> float | None:
     except MALFORMED:
         return None
     return next(
-        (seconds + duration.number(2) / 1e9 for duration in durations if (seconds := duration.number(1)) < 1 << 63), None
+        (seconds + duration.number(2) / 1e9 for duration in durations if (seconds := duration.number(1)) < 1 << 63),
+        None,
     )
 
 

@@ -79,7 +79,10 @@ def test_the_other_variables() -> None:
         ({"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "linear"}, "histogram_aggregation"),
         ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c:4318/v1/traces"}, "url"),
         ({"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, "timeout"),
-        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "-5"}, 'timeout: OTEL_EXPORTER_OTLP_TIMEOUT: "-5" is not a number of milliseconds'),
+        (
+            {"OTEL_EXPORTER_OTLP_TIMEOUT": "-5"},
+            'timeout: OTEL_EXPORTER_OTLP_TIMEOUT: "-5" is not a number of milliseconds',
+        ),
         ({"OTEL_EXPORTER_OTLP_TIMEOUT": "nan"}, "timeout"),
         ({"OTLP_API_KEY_HEADER": "x y"}, "api_key_header"),
         ({"OTEL_EXPORTER_OTLP_HEADERS": "Authorization"}, "headers"),
