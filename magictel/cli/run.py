@@ -56,7 +56,7 @@ def command(
     if not source.startswith(SCHEMES):
         raise UsageError(
             "usage.record",
-            "--from is not a URL: only a page can be scraped again and again",
+            "--from is not an http or https URL: only a page can be scraped again and again",
             "to send a file: magictel replay FILE --to TARGET",
         )
     page = Page.at(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from opentelemetry.sdk.resources import Resource
@@ -37,6 +37,8 @@ class Scraper:
         self._failure: MagictelError | None = None
         """Why the latest scrape failed, or None."""
         self._latest = ""
+        self._skipping = False
+        """Whether the latest scrape had lines that were skipped."""
         self._log = logging.getLogger("magictel.run")
 
     def scrapes(self) -> Iterator[list[Slice]]:
@@ -61,6 +63,7 @@ class Scraper:
         batches: list[Batch] = []
         failure: MagictelError | None = None
         self._scrapes += 1
+        skipped, examples = self._skips.lost, len(self._skips.examples)
         try:
             timeout = max(_LEAST_TIMEOUT, min(TIMEOUT, self._every))
             scraped = scrape(self._page, self._transport, self._clock, timeout)
@@ -71,8 +74,18 @@ class Scraper:
         except (WireError, SourceError) as error:
             self._failed, failure = self._failed + 1, error
         self._note(failure)
+        self._note_skipped(self._skips.lost - skipped, self._skips.examples[examples:])
         up = Part(self._up, [number_point({}, 0, time, 0.0 if failure else 1.0)], [0])
         return list(self._gathering.slices(chain([[up]], batches)))
+
+    def _note_skipped(self, lines: int, examples: Sequence[str]) -> None:
+        """Log the first of several scrapes with lines that cannot be sent, and the recovery."""
+        if lines and not self._skipping:
+            example = f", for example {self._page.redact(examples[0])}" if examples else ""
+            self._log.warning("a scrape has unusable lines: %d skipped%s (source.broken-line)", lines, example)
+        elif not lines and self._skipping and self._failure is None:
+            self._log.warning("all lines of the page are usable again")
+        self._skipping = bool(lines) or (self._skipping and self._failure is not None)
 
     def _note(self, failure: MagictelError | None) -> None:
         """Log the first of several failures, and the recovery."""

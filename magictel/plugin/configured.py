@@ -13,6 +13,7 @@ from magictel.model.finding import SideEffect
 from magictel.plugin.environment import settings_from_environment
 from magictel.plugin.interface import Described, M
 from magictel.secrets.redactor import Redactor
+from magictel.settings.fields import fields_of
 
 
 class Configured(Described[M]):
@@ -25,13 +26,17 @@ class Configured(Described[M]):
         target: str | None = None,
         clock: Clock | None = None,
         environment: Mapping[str, str] | None = None,
-        **_: Any,
+        **others: Any,
     ) -> None:
         """Settings come from the caller or, with no argument, from the environment.
 
         A no-argument constructor never raises for bad settings: OpenTelemetry's auto-instrumentation makes exporters so,
         and an exception there would take traces and logs down as well. The exporter then logs one sentence, and drops and counts.
+        Raise `TypeError` for an option given as an argument, which would otherwise be ignored: a password, for example.
         """
+        for key in others.keys() & {field.key for field in fields_of(type(self).Settings)}:
+            model = type(self).Settings.__name__
+            raise TypeError(f"{key} is an option: pass it in the settings, as in {type(self).__name__}({model}({key}=…))")
         self.target = target or self.name
         self.log = logging.getLogger(f"magictel.{self.target}")
         self.clock: Clock = clock or SystemClock()

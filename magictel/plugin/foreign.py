@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -31,6 +32,8 @@ from magictel.settings.model import ExporterSettings, duration
 from magictel.settings.secret_values import userinfo_secrets
 
 _UNLIMITED = 1 << 62
+_SHUTDOWN = 1.0
+"""Seconds that the exporter may take to shut down."""
 _KEPT = 8
 """Collections that may be between `prepare` and `attempt`."""
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|HEADERS|COOKIE", re.IGNORECASE)
@@ -172,8 +175,14 @@ class ForeignExporter(Exporter[ForeignSettings]):
         exporter, self._exporter = self._exporter, None
         if exporter is None or (self._call is not None and self._call.is_alive()):
             return
-        with suppress(Exception):
-            exporter.shutdown(timeout_millis=1_000)
+
+        def shut_down() -> None:
+            with suppress(BaseException):  # SystemExit too
+                exporter.shutdown(timeout_millis=_SHUTDOWN * 1000)
+
+        ending = threading.Thread(target=shut_down, name="magictel-foreign-shutdown", daemon=True)
+        ending.start()
+        ending.join(2 * _SHUTDOWN)  # some ignore the time limit
 
     def after_fork(self) -> None:
         """Forget the parent's exporter without a shutdown, which would end the parent's connections."""

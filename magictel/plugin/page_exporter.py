@@ -199,7 +199,7 @@ class PageExporter(Configured[P], MetricReader):
             self._ledger = ledger = self._ledger + receipt
             if not self._taken.is_set():
                 self.accepted, self._first = accept, receipt
-        self._taken.set()
+            self._taken.set()
         self.observers.exported(ledger)
 
     def _collected(self, seconds: float) -> Prepared:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from types import NoneType
+from typing import Annotated, Any, get_args
 
 import msgspec
 
@@ -35,9 +36,18 @@ def convert(field: Field, raw: Any) -> Any:
     if isinstance(shaped, float) and not math.isfinite(shaped):
         raise Unfit(_not(field, raw))
     try:
-        return msgspec.convert(shaped, field.type, dec_hook=_secret)
+        return msgspec.convert(shaped, _present(field), dec_hook=_secret)
     except (msgspec.ValidationError, TypeError, ValueError):
         raise Unfit(_not(field, raw)) from None
+
+
+def _present(field: Field) -> Any:
+    """Return the type of a value that is not None: msgspec refuses bounds on `int | None`."""
+    if not (field.optional and field.bounds):
+        return field.type
+    union, meta = get_args(field.type)
+    (number,) = (member for member in get_args(union) if member is not NoneType)
+    return Annotated[number, meta]
 
 
 def _no_controls(shaped: Any) -> None:

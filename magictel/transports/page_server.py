@@ -230,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self, reply: PageReply, first: bytes) -> None:
         """Send the body in chunks: one that breaks off is not taken for a whole page."""
-        chunked = self.request_version != "HTTP/1.0"
+        chunked = self.request_version not in ("HTTP/0.9", "HTTP/1.0")
         zipped = _takes_gzip(self.headers.get("Accept-Encoding", ""))
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
@@ -278,5 +278,8 @@ def _takes_gzip(accepted: str) -> bool:
 
 def _address(host: str, port: int) -> Any:
     """Return the address to listen on; of a name with several, the IPv4 one, where scrapers look first."""
-    addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    try:
+        addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except UnicodeError:  # a label that is empty or longer than 63 bytes
+        raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from None
     return min(addresses, key=lambda address: address[0] != socket.AF_INET)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from magictel.clock import SystemClock
 from magictel.errors import SettingsError, WireError
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
@@ -103,6 +105,26 @@ def test_lines_that_cannot_be_read_are_counted_and_the_others_sent() -> None:
     done = ran([job(emulator.handle)], lambda _: page(b"a 1\nb{ 2\nc 3\n"), lambda: emulator.stored >= 3)
     assert done.source.lost >= 1
     assert {name for name in ("a", "b", "c") if any(f"'{name}'" in key for key in stored(emulator))} == {"a", "c"}
+
+
+def test_skipped_lines_are_logged_once_while_the_run_goes_on_and_so_is_their_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bodies = [b"a 1\nb{ 2\n", b"", b"a 1\nb{ 2\n", b"a 1\n"]  # an empty page is no recovery
+    scrapes: list[Request] = []
+
+    def scraped(request: Request) -> Reply:
+        scrapes.append(request)
+        return page(bodies[min(len(scrapes), len(bodies)) - 1])
+
+    emulator = PrometheusRemoteWriteEmulator()
+    ran([job(emulator.handle)], scraped, lambda: len(scrapes) > 5)
+    logged = [record.getMessage() for record in caplog.records if "lines" in record.getMessage()]
+    assert [line.partition(", for")[0] for line in logged] == [
+        "a scrape has unusable lines: 1 skipped",
+        "all lines of the page are usable again",
+    ]
+    assert "line 2" in logged[0]
 
 
 def test_what_the_receiver_refuses_for_a_while_is_sent_later() -> None:

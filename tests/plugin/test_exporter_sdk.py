@@ -153,7 +153,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from magictel.exporters.elasticsearch import ElasticsearchExporter
 
-exporter = ElasticsearchExporter(in_flight=2)
+exporter = ElasticsearchExporter()
 reader = PeriodicExportingMetricReader(exporter, export_interval_millis=60_000)
 provider = MeterProvider(metric_readers=[reader], shutdown_on_exit={shutdown_on_exit})
 counter = provider.get_meter("app").create_counter("orders")

@@ -219,3 +219,16 @@ def test_secrets_are_taken_by_the_names_of_their_variables() -> None:
     )
     assert {"t0ken", "v1", "v 2", "v%202", "b"} <= values
     assert "p" not in values
+
+
+def test_an_exporter_that_never_ends_its_shutdown_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("magictel.plugin.foreign._SHUTDOWN", 0.01)
+    stuck = threading.Event()
+    monkeypatch.setattr(Theirs, "shutdown", lambda *_, **__: stuck.wait())
+    exporter = driven(monkeypatch)
+    assert delivered(exporter)[0].unconfirmed == 3
+    closing = threading.Thread(target=exporter.close, daemon=True)
+    closing.start()
+    closing.join(5)
+    assert not closing.is_alive()
+    stuck.set()

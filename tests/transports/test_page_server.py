@@ -81,12 +81,14 @@ def test_gzip_by_accept_encoding(accepted: str, zipped: bool) -> None:
     assert (gzip.decompress(body) if zipped else body) == b"".join(LINES)
 
 
-def test_an_old_client_gets_the_page_too() -> None:
+@pytest.mark.parametrize(("version", "head"), [(b" HTTP/1.0", b"\r\n\r\n"), (b"", b"")], ids=["1.0", "0.9"])
+def test_an_old_client_gets_the_page_too(version: bytes, head: bytes) -> None:
     with served(Page()) as server, socket.create_connection(("127.0.0.1", server.port or 0)) as client:
-        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        client.sendall(b"GET /metrics" + version + b"\r\n\r\n")
         reply = b"".join(iter(lambda: client.recv(65536), b""))
-    assert reply.endswith(b"\r\n\r\n" + b"".join(LINES))
+    assert reply[-len(head + b"".join(LINES)) :] == head + b"".join(LINES)
     assert b"chunked" not in reply
+    assert head or reply.startswith(LINES[0])
 
 
 def test_a_page_that_breaks_off_is_not_taken_for_a_whole_one() -> None:

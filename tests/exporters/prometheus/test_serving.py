@@ -23,6 +23,8 @@ from magictel.exporters.prometheus import PrometheusExporter, PrometheusSettings
 from magictel.registry import entry_points
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
 from magictel.sandbox.server import Server
+from magictel.settings.convert import Unfit, convert
+from magictel.settings.fields import fields_of
 from tests.fake_clock import FakeClock
 
 
@@ -154,6 +156,28 @@ def test_a_port_in_use_is_one_sentence_and_the_page_comes_when_it_is_free(caplog
     wait_for(lambda: exporter.port is not None)
     assert page(port)[0] == 200
     provider.shutdown()
+
+
+@pytest.mark.parametrize("host", ["no..host", "a" * 64 + ".example"])
+def test_a_host_that_no_name_can_be_does_not_stop_the_application(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    exporter = PrometheusExporter(settings(host=host))
+    MeterProvider(metric_readers=[exporter]).shutdown()
+    assert exporter.port is None
+    assert "page.cannot-listen" in caplog.text
+    assert "not a valid host name" in caplog.text
+
+
+@pytest.mark.parametrize("value", [9465, "9465"])
+def test_an_optional_number_with_bounds_can_be_set(value: object) -> None:
+    (field,) = (field for field in fields_of(PrometheusSettings) if field.key == "sample_port")
+    assert convert(field, value) == 9465
+    with pytest.raises(Unfit, match="at most 65535"):
+        convert(field, 70_000)
+
+
+def test_an_option_given_as_an_argument_is_refused_and_not_ignored() -> None:
+    with pytest.raises(TypeError, match=r"password is an option: .*PrometheusExporter\(PrometheusSettings\(password="):
+        PrometheusExporter(password="s3cret")
 
 
 def test_each_process_takes_the_next_port() -> None:
