@@ -36,7 +36,9 @@ class Configured(Described[M]):
         """
         for key in others.keys() & {field.key for field in fields_of(type(self).Settings)}:
             model = type(self).Settings.__name__
-            raise TypeError(f"{key} is an option: pass it in the settings, as in {type(self).__name__}({model}({key}=…))")
+            raise TypeError(
+                f"{key} is an option: pass it in the settings, as in {type(self).__name__}({model}({key}=…))"
+            )
         self.target = target or self.name
         self.log = logging.getLogger(f"magictel.{self.target}")
         self.clock: Clock = clock or SystemClock()
