@@ -177,7 +177,11 @@ def test_a_target_that_cannot_read_back_is_named_before_anything_is_sent(
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("nobody", 'No target or exporter is called "nobody"'), ("collector", "verify_with: collector names itself")],
+    [
+        ("nobody", 'No target or exporter is called "nobody"'),
+        ("collector", "verify_with: collector names itself"),
+        ("", "--verify-with: the name is empty"),
+    ],
 )
 def test_a_wrong_name_in_the_option_ends_with_78(
     tmp_path: Path, collector: tuple[Collector, str], name: str, says: str

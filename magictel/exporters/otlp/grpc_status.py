@@ -56,7 +56,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "otlp.grpc.unauthenticated",
         "{status}: {said}",
-        "set or correct the credentials: bearer_token, or headers",
+        "set or correct the credentials: api_key, bearer_token or headers",
         types=("UNAUTHENTICATED",),
     ),
     Rule(
