@@ -33,7 +33,9 @@ def jobs_of(
     reads back itself. Raise `SettingsError` if `named` is unusable, `UsageError` if it is given in the sandbox.
     """
     if named is not None and not named.strip():
-        raise SettingsError(CODE, f"{OPTION}: the name is empty", "name a target of the file, or remove the option", OPTION)
+        raise SettingsError(
+            CODE, f"{OPTION}: the name is empty", "name a target of the file, or remove the option", OPTION
+        )
     if sandbox:
         if named is not None:
             message = f"{OPTION} names a real backend, and the sandbox's are read back themselves"
