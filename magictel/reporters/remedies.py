@@ -10,7 +10,7 @@ from magictel.catalogue.pages import explain
 COMMANDS = (
     *("magictel ", "GET ", "PUT ", "POST ", "{", "curl ", "openssl ", "nc ", "export ", "prometheus --"),
     *("getent ", "timedatectl", "ss -", "ip route", "ulimit ", "cat ", "ls ", "df ", "mkdir ", "env ", "grep ", "awk "),
-    *("gzip ", "printf ", "python3 ", "LC_ALL=", "PYTHONPATH=", "bin/elasticsearch-"),
+    *("pip ", "gzip ", "printf ", "python3 ", "LC_ALL=", "PYTHONPATH=", "bin/elasticsearch-"),
 )
 """Beginnings of commands. A test checks that every command of the catalogue begins with one of them."""
 _WHOLE = ("curl ", "getent ", "timedatectl", "openssl ")

@@ -12,7 +12,7 @@ from magictel.model.events import SendOutcome
 from magictel.model.outcome import Delivered, Fate, ItemVerdict, Partial, Unconfirmed
 from tests.delivery.rig import Rig, lot, payload
 from tests.operations.memory import Backend
-from tests.operations.test_send import run
+from tests.operations.test_send_sample import run
 
 WHY = ItemVerdict("mem.rejected", "the name is too long")
 

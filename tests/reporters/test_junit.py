@@ -62,11 +62,11 @@ def test_a_hostile_text_anywhere_leaves_a_valid_report(text: str) -> None:
     parsed(replay(sent, skipped=1))
     parsed(replay(sent, broken=MagictelError("source.broken-line", text, text, text)))
     law = Law("a.law", text, lambda _: None)
-    broken = [Result(text, law, 0, verdict, text, 0.5, text) for verdict in LawVerdict]
+    broken = [Result(law, 0, verdict, text, 0.5, text) for verdict in LawVerdict]
     judged(junit(text, broken))
 
 
-GOOD = junit("good", [Result("good", Law("a.law", "s", lambda _: None), 0, LawVerdict.BROKEN, "m", 0.5, "r")])
+GOOD = junit("good", [Result(Law("a.law", "s", lambda _: None), 0, LawVerdict.BROKEN, "m", 0.5, "r")])
 
 
 @pytest.mark.parametrize(
