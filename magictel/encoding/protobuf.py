@@ -81,7 +81,7 @@ def fields_of(raw: bytes) -> Iterator[tuple[int, Any]]:
             stop = at + 8
         elif kind == 5:
             stop = at + 4
-        elif kind == 0:
+        elif kind == 0 and number:
             value, at = read_varint(raw, at)
             yield number, value
             continue

@@ -36,17 +36,42 @@ exporter = "prometheus-remote-write"
 url = "{prom}"
 """
 TARGETS = {"prod-es": "elasticsearch", "prod-os": "opensearch", "prod-prom": "prometheus-remote-write"}
-BY_PAGE = TARGETS | {"prod-otlp": "otlp"}
+BY_PAGE = TARGETS | {"prod-otlp": "otlp", "prod-page": "prometheus"}
 _BLANK = re.compile(r"\b(?:TARGET|EXPORTER|HOST|PORT)\b")
-NOT_OF_A_TARGET = ("usage.", "source.", "sandbox.", "es.product.other")
+NOT_OF_A_TARGET = ("usage.", "source.", "sandbox.", "foreign.", "es.product.other")
 """Pages whose command is about no target, or about another exporter on purpose."""
 ANOTHER_EXPORTER = dict.fromkeys(("es.product.unknown", "es.write.require-data-stream-old"), "opensearch")
 """Pages whose remedy is to use another exporter."""
 OTHERS = {
-    "elasticsearch": ("prom.", "mimir.", "vm.", "os.", "otlp.", "file.", "console."),
-    "opensearch": ("prom.", "mimir.", "vm.", "es.", "otlp.", "file.", "console."),
-    "prometheus-remote-write": ("es.", "os.", "otlp.", "prom.otlp.", "file.", "console."),
-    "otlp": ("es.", "os.", "prom.rw.", "prom.read.", "prom.health.", "mimir.", "vm.", "file.", "console."),
+    "elasticsearch": ("page.", "prom.", "mimir.", "vm.", "os.", "otlp.", "file.", "console."),
+    "opensearch": ("page.", "prom.", "mimir.", "vm.", "es.", "otlp.", "file.", "console."),
+    "prometheus-remote-write": ("es.", "os.", "otlp.", "page.", "prom.page.", "prom.otlp.", "file.", "console."),
+    "otlp": (
+        "es.",
+        "os.",
+        "page.",
+        "prom.page.",
+        "prom.rw.",
+        "prom.read.",
+        "prom.health.",
+        "mimir.",
+        "vm.",
+        "file.",
+        "console.",
+    ),
+    "prometheus": (
+        "es.",
+        "os.",
+        "otlp.",
+        "prom.rw.",
+        "prom.otlp.",
+        "prom.health.",
+        "prom.read.",
+        "mimir.",
+        "vm.",
+        "file.",
+        "console.",
+    ),
 }
 FAULTS = [
     *(f"any {status} forever" for status in (400, 401, 403, 404, 405, 413, 418, 429, 500, 502, 503)),

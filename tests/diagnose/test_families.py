@@ -130,11 +130,12 @@ def test_an_answer_in_no_row_gets_a_sentence_and_a_safe_class(
 ) -> None:
     status, headers, body = answer
     diagnosis = asked(exporter, Pasted(status, headers, body.encode()))
-    assert diagnosis.retry in classes, diagnosis
+    never = exporter.name == "otlp" and status not in (429, 502, 503, 504)  # by its specification
+    assert diagnosis.retry in ({*classes, "no"} if never else classes), diagnosis
     assert diagnosis.outcome != "delivered"
     if exporter.name != "opensearch" or status not in (401,):
         assert words.lower() in diagnosis.message.lower(), diagnosis
-    if "retry-after" in headers:
+    if "retry-after" in headers and not never:
         assert diagnosis.after == float(headers["retry-after"])
 
 

@@ -123,8 +123,11 @@ def _is_protobuf(reply: Reply) -> bool:
 
 
 def _status_as_json(reply: Reply) -> Reply:
-    """Return the message of a `google.rpc.Status` in protobuf as JSON, for readers that do not know protobuf."""
-    body = orjson.dumps({"message": sentence(reply)})
+    """Return the message of a `google.rpc.Status` in protobuf as JSON, for readers that do not know protobuf; without one, the reply."""
+    message = sentence(reply)
+    if not message:
+        return reply
+    body = orjson.dumps({"message": message})
     return replace(reply, headers={**reply.headers, "content-type": "application/json"}, body=body)
 
 
