@@ -90,6 +90,7 @@ def command(
     from magictel.cli.replay_options import check_combination, parse_shift, parse_speed, skips
     from magictel.cli.reports import Reports, reported
     from magictel.cli.resume import say_how_to_go_on
+    from magictel.cli.targets import that_send
     from magictel.cli.verify_with import jobs_of, own_sets
     from magictel.clock import SystemClock
     from magictel.model.events import ReplayFinished
@@ -133,8 +134,9 @@ def command(
             Recordings(files, skips(on_error), int(clock.now() * 1e9), twice) as recordings,
             sandbox_targets.targets(
                 to, all=all_, config=config, sets=own_sets(sets, verify_with), sandbox=sandbox, bare=sandbox_bare
-            ) as chosen,
+            ) as every,
         ):
+            chosen = every if to else that_send(every)
             if dry_run:
                 from magictel.cli.dry_run import show_replay
 

@@ -75,6 +75,12 @@ class Chosen(NamedTuple):
         return exporter
 
 
+def that_send(chosen: Sequence[Chosen]) -> Sequence[Chosen]:
+    """Return the targets without pages, to which no recording can be replayed; all of them if there are only pages."""
+    sending = [target for target in chosen if getattr(target.exporter, "kind", "push") != "page"]
+    return sending or chosen
+
+
 def chosen_targets(
     named: Sequence[str] | None,
     *,

@@ -17,8 +17,9 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, Throttled
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
+from magictel.plugin import interface
 from magictel.plugin.exporter import Exporter
-from magictel.plugin.interface import Encoder, ReadBack
+from magictel.plugin.interface import ReadBack
 from magictel.settings.model import ExporterSettings, option
 from magictel.transports.file import append, trouble, writable
 
@@ -42,7 +43,7 @@ class FileSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     sync: Annotated[bool, option("Flush every write to disk (fsync).", routes=False)] = False
 
 
-class FileEncoder(Encoder["FileExporter"]):
+class FileEncoder(interface.Encoder["FileExporter"]):
     """Points as OTLP JSON, and a payload as one line of it."""
 
     def __init__(self, exporter: FileExporter) -> None:
@@ -128,7 +129,7 @@ class FileExporter(Exporter[FileSettings]):
     log_words = ("jsonl", "file", "directory", "disk", "device")
     summary = "OTLP JSON lines in a file, as the Collector's file exporter writes them"
     Settings = FileSettings
-    Encoder = FileEncoder
+    Encoder: ClassVar[type[interface.Encoder[Any]]] = FileEncoder  # a subclass may have another
     ReadBack = FileReadBack
     limits: ClassVar[tuple[str, ...]] = (
         "Nothing is lost: every field that the SDK knows is written.",
