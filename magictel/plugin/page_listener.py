@@ -87,7 +87,10 @@ class PageListener:
     def _listen_later(self, ports: Sequence[int]) -> None:
         while not self._clock.wait(_AGAIN, self._stop):
             if self.listen_on(ports) is None:
-                self._log.warning("the page is %s now", self.url)
+                if self._stop.is_set():  # stopped in the meantime
+                    self._server.stop()
+                else:
+                    self._log.warning("the page is %s now", self.url)
                 return
 
     @cached_property

@@ -75,12 +75,13 @@ class PageServer:
         failure: OSError | None = None
         for port in ports:
             try:
-                self._server = _Server(self, host, port, self._tls)
+                server = _Server(self, host, port, self._tls)
             except OSError as error:
                 failure = failure or error
             else:
-                threading.Thread(target=self._server.serve_forever, name="magictel-page", daemon=True).start()
-                return int(self._server.server_address[1])
+                self._server = server  # which `stop` may take away at once
+                threading.Thread(target=server.serve_forever, name="magictel-page", daemon=True).start()
+                return int(server.server_address[1])
         assert failure is not None
         raise failure
 
