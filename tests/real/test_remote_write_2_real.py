@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import cramjam
@@ -113,7 +114,8 @@ def test_exemplars_and_start_times_arrive_and_stale_markers_end_the_series() -> 
     )
     moment = now()
     point = number(5.0, time=moment, start=moment - 10**10, exemplars=[exemplar(1.0, moment)])
-    receipt = exporter.deliver(collection(counter(point, name=name), exponential(powers(), name=f"{name}_n")))
+    native = replace(powers(), start_time_unix_nano=moment - 10**10, time_unix_nano=moment)
+    receipt = exporter.deliver(collection(counter(point, name=name), exponential(native, name=f"{name}_n")))
     assert receipt.delivered == 2, receipt
     exemplars = query(
         "query_exemplars", query=f"{name}_total", start=str(moment / 1e9 - 60), end=str(moment / 1e9 + 60)

@@ -96,7 +96,8 @@ def _refused(payload: Payload, reply: Reply, explain: Explain, missing: int, sen
     (code,) = codes if len(codes) == 1 else (_PARTIAL,)
     of = f"{missing} of {sent.samples + sent.histograms} samples were not stored"
     reasons = Counter(
-        error.message if error is not None else clipped(line, 200) for error, line in zip(known, lines, strict=True)
+        error.message.removeprefix(f"{reply.status}: ") if error is not None else clipped(line, 200)
+        for error, line in zip(known, lines, strict=True)
     )
     why = "; ".join(f"{number} × {reason}" if len(reasons) > 1 else reason for reason, number in reasons.most_common(5))
     verdict = ItemVerdict(
@@ -109,7 +110,7 @@ def _refused(payload: Payload, reply: Reply, explain: Explain, missing: int, sen
     for error, line in zip(known, lines, strict=True):
         match = _SERIES.search(line)
         if match is not None and error is not None:
-            sample = ItemVerdict(error.code, f"{reply.status}: {error.message}", clipped(line, 200))
+            sample = ItemVerdict(error.code, error.message, clipped(line, 200))
             named.setdefault(_labels(match[1]), []).append(sample)
     rejected: dict[int, ItemVerdict] = {}
     notes: dict[int, ItemVerdict] = {}
