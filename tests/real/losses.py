@@ -127,7 +127,6 @@ SAMPLE = Told(0, "verified", 10, withheld=2, whole=24)
 SAMPLE_LOST = Told(1, "lost", 10, withheld=2, missing=10)
 SAMPLE_CUT = Told(1, "altered", 10, withheld=2, altered=10)
 NOTHING = Told(1, "undelivered", 0)
-UNUSABLE = Told(78, "undelivered", 0)
 REFUSED = Told(1, "source.empty", 0)
 """The command ends before any target, with an error of this code."""
 
@@ -150,7 +149,7 @@ CASES: dict[str, Case] = {
         {**each(PROMETHEUS, SAMPLE), VICTORIA_1_79: SAMPLE_CUT, VICTORIA_1_151: SAMPLE_LOST}, attributes=NAME
     ),
     "sample, captive portal": Case({CAPTIVE: NOTHING}),
-    "sample, remote write 2.0": Case(each(SERIES, UNUSABLE), options=("--set", "protocol=2.0")),
+    "sample, remote write 2.0": Case(each(SERIES, Told(1, "rejected", 0, rejected=12)), options=("--set", "protocol=2.0")),
     "replay, NaN": Case({**each(PROMETHEUS, ALL), **each(VICTORIA, NO_NAN)}, (GOOD, Point("silent.nan", "NaN"))),
     "replay, 400 days old": Case(
         {**each(PROMETHEUS, ONE_REFUSED), **each(VICTORIA, ONE_LOST)}, (GOOD, Point("silent.old", 2.5, -400 * DAY))
