@@ -149,7 +149,9 @@ CASES: dict[str, Case] = {
         {**each(PROMETHEUS, SAMPLE), VICTORIA_1_79: SAMPLE_CUT, VICTORIA_1_151: SAMPLE_LOST}, attributes=NAME
     ),
     "sample, captive portal": Case({CAPTIVE: NOTHING}),
-    "sample, remote write 2.0": Case(each(SERIES, Told(1, "rejected", 0, rejected=12)), options=("--set", "protocol=2.0")),
+    "sample, remote write 2.0": Case(
+        each(SERIES, Told(1, "rejected", 0, rejected=12)), options=("--set", "protocol=2.0")
+    ),
     "replay, NaN": Case({**each(PROMETHEUS, ALL), **each(VICTORIA, NO_NAN)}, (GOOD, Point("silent.nan", "NaN"))),
     "replay, 400 days old": Case(
         {**each(PROMETHEUS, ONE_REFUSED), **each(VICTORIA, ONE_LOST)}, (GOOD, Point("silent.old", 2.5, -400 * DAY))
