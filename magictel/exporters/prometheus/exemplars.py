@@ -39,11 +39,15 @@ def by_bucket(exemplars: Iterable[Any], bounds: Sequence[float]) -> dict[int, An
 
 
 def exemplar_labels(names: PageNames, exemplar: Any) -> Mapping[str, str]:
-    """Return an exemplar's labels: its trace and span, and the attributes that the metric dropped unless they are too long together."""
+    """Return an exemplar's labels: its trace and span, and the attributes that the metric dropped.
+
+    Without these if they are too long together, or contain the character NUL, at which Prometheus stops reading an exemplar.
+    """
     ids = {
         name: format(number, f"0{digits}x")
         for name, number, digits in (("trace_id", exemplar.trace_id, 32), ("span_id", exemplar.span_id, 16))
         if number is not None
     }
     labels = names.exemplar_labels(exemplar.filtered_attributes or {}) | ids
-    return labels if sum(len(name) + len(value) for name, value in labels.items()) <= _LONGEST else ids
+    size = sum(len(name) + len(value) for name, value in labels.items())
+    return labels if size <= _LONGEST and not any("\0" in value for value in labels.values()) else ids

@@ -107,8 +107,9 @@ def test_utf_8_names_are_quoted_for_a_scraper_that_reads_them_and_escaped_for_ot
     assert '{"größe.m"} 1\n' in page(bare, Form("text", "1.0.0", "allow-utf-8"), encoding).text
 
 
-def test_exemplar_attributes_beyond_128_characters_are_left_out_and_the_trace_stays() -> None:
-    data = collection(counter("n", number(1, exemplars=[exemplar(1.0, user="u" * 100)])))
+@pytest.mark.parametrize("user", ["u" * 100, "\0"])
+def test_exemplar_attributes_that_a_scraper_refuses_are_left_out_and_the_trace_stays(user: str) -> None:
+    data = collection(counter("n", number(1, exemplars=[exemplar(1.0, user=user)])))
     shown = page(data, OPENMETRICS, PLAIN).text
     assert 'trace_id="000000000000000000000000000000ab"' in shown
     assert "user" not in shown
