@@ -31,6 +31,8 @@ _REFUSED_CODING = re.compile(r"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
 _IDLE = 90.0
 """Seconds after which a connection without a request is closed; more than most scrape intervals."""
 _HANDSHAKE = 10.0
+_COMPLETION = 2.0
+"""Seconds that `stop` waits for the replies that are being sent."""
 
 
 class PageReply(msgspec.Struct, frozen=True):
@@ -86,7 +88,7 @@ class PageServer:
         raise failure
 
     def stop(self) -> None:
-        """Stop listening; replies that are being sent are completed by their threads. May be called twice."""
+        """Stop listening, once the replies that are being sent are complete, or 2 seconds later. May be called twice."""
         server, self._server = self._server, None
         if server is not None:
             with contextlib.suppress(OSError):
@@ -112,6 +114,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, page: PageServer, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None) -> None:
         self.page, self._tls = page, tls
         self._open: set[socket.socket] = set()
+        self._closed = threading.Condition()
         self.stopping = False
         family, _, _, _, address = _address(host, port)
         self.address_family = family
@@ -137,9 +140,10 @@ class _Server(ThreadingHTTPServer):
                 self._open.add(connection)
             super().finish_request(connection, client_address)
         finally:
-            self._open.discard(request)
+            with self._closed:
+                self._open -= {request, connection}
+                self._closed.notify_all()
             if connection is not request:
-                self._open.discard(connection)
                 connection.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -147,13 +151,15 @@ class _Server(ThreadingHTTPServer):
         self.page.log.debug("a connection from %s ended early", client_address[0], exc_info=True)
 
     def hang_up(self) -> None:
-        """End the connections that wait for a next request; a reply that is being sent is completed."""
+        """End the connections that wait for a next request, and wait for the replies that are being sent."""
         self.stopping = True
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(
                     connection, socket.SHUT_RD
                 )  # not `SSLSocket.shutdown`, which ends TLS in both directions
+        with self._closed:
+            self._closed.wait_for(lambda: not self._open, _COMPLETION)
 
     def forget(self) -> None:
         for connection in (self.socket, *self._open):

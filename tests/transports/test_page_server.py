@@ -202,6 +202,31 @@ def test_a_page_that_is_stopped_is_not_served_over_old_connections(
     assert len(page.seen) == 1
 
 
+def test_a_page_that_is_stopped_first_completes_the_replies_that_are_being_sent() -> None:
+    begun, go_on, counted = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(Page):
+        def chunks(self) -> Iterator[bytes]:
+            yield LINES[0]
+            begun.set()
+            go_on.wait(10)
+            yield LINES[1]
+
+    def count() -> None:
+        threading.Event().wait(0.05)  # what a busy machine does
+        counted.set()
+
+    page = Slow()
+    page.sent.set = count  # type: ignore[method-assign]
+    with served(page) as server:
+        scrape = threading.Thread(target=asked, args=(server,))
+        scrape.start()
+        assert begun.wait(10)
+        threading.Timer(0.05, go_on.set).start()
+    assert counted.is_set()
+    scrape.join(10)
+
+
 def test_a_slow_scraper_delays_no_other() -> None:
     with served(Page()) as server, socket.create_connection(("127.0.0.1", server.port or 0)) as slow:
         slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")  # the rest never comes
