@@ -35,6 +35,8 @@ WITHOUT_COMMAND = {
     "prom.rw.get": NOTHING,
     "otlp.number": CODE_OF_THE_READER,
     "prom.rw.number": CODE_OF_THE_READER,
+    "prom.page.number": CODE_OF_THE_READER,
+    "prom.page.buckets": CODE_OF_THE_READER,
 }
 BACKENDS = {
     "any",
@@ -99,6 +101,7 @@ def test_every_page_has_a_command_to_mend_it_with_or_a_reason_why_there_is_none(
         commands = [line for line in page.fix if line.startswith("$ ")]
         assert len(set(commands)) == len(commands), page.code
         assert all(len(line) > 2 and line.strip() == line for line in commands), page.code
+        assert f"$ magictel explain {page.code}" not in commands, page.code  # the reader is there
         if WITHOUT_COMMAND.get(page.code) == NOTHING:
             assert page.fix[0].startswith("Nothing to fix."), page.code
 
