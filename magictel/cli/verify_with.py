@@ -38,7 +38,7 @@ def jobs_of(
         )
     if sandbox:
         if named is not None:
-            message = f"{OPTION} names a real backend, and the sandbox's are read back themselves"
+            message = f"{OPTION} names a real backend, but with --sandbox each backend is read back itself"
             raise UsageError("usage.run", message, f"remove {OPTION} or --sandbox")
         return [target.job() for target in chosen]
     return [_job(target, named, config, sets) for target in chosen]
@@ -80,7 +80,7 @@ def _job(target: Chosen, named: str | None, config: str | None, sets: Sequence[s
     try:
         if normal(name) == normal(target.name):
             remedy = "name the target that stores what this one forwards"
-            raise SettingsError(CODE, f"verify_with: {name} names itself", remedy, origin)
+            raise SettingsError(CODE, f"verify_with: {name} is the target itself", remedy, origin)
         return replace(job, verify_with=verifier(name, origin, config=config, sets=sets).job())
     except MagictelError as failure:
         if named:

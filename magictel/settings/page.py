@@ -22,14 +22,14 @@ class PageSettings(SettingsModel, frozen=True, kw_only=True, forbid_unknown_fiel
 
     host: Annotated[
         str,
-        option("Address to listen on; in a container 0.0.0.0, or nothing outside can scrape.", example="0.0.0.0"),
+        option("Address to listen on. In a container use 0.0.0.0, or nothing outside can scrape.", example="0.0.0.0"),
     ] = "localhost"
     port: Annotated[int, option("Port of the page; 0 means any free port.", example=9464, ge=0, le=_LAST)] = 9464
     ports: Annotated[
         int,
         option(
-            "Number of ports, from `port` upward: each process of an application takes the first free one for a page of"
-            " its own. Scrape all of them.",
+            "Number of ports, from `port` upward. Each process of an application serves its own page on the first free one."
+            " Scrape all of them.",
             example=4,
             routes=False,
             ge=1,
@@ -61,7 +61,7 @@ class PageSettings(SettingsModel, frozen=True, kw_only=True, forbid_unknown_fiel
     url: Annotated[
         str | None,
         option(
-            "Address at which check reads the page of the running application; default: host, port and path.",
+            "Address where check reads the page of the running application. Default: from host, port and path.",
             example="http://app.example.net:9464/metrics",
             address=True,
         ),
@@ -85,7 +85,7 @@ class PageSettings(SettingsModel, frozen=True, kw_only=True, forbid_unknown_fiel
     sample_port: Annotated[
         int | None,
         option(
-            "Port of the page that send-sample serves; a scraper must read it. Default: `port`.",
+            "Port of the page that send-sample serves. Prometheus must scrape it. Default: `port`.",
             example=9465,
             ge=1,
             le=_LAST,

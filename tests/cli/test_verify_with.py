@@ -148,7 +148,7 @@ def test_without_one_it_is_unverified_and_names_a_target_that_could_be_asked(
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
-        ('verify = { target = "collector" }', "verify_with: collector names itself"),
+        ('verify = { target = "collector" }', "verify_with: collector is the target itself"),
         ('verify_with = "prm"', 'verify_with: No target or exporter is called "prm". Did you mean prom?'),
         ('verify_with = "screen"', "verify_with: screen cannot be read back: console cannot read back"),
         ('verify_with = "other"', "verify_with: other is itself read back from collector"),
@@ -179,7 +179,7 @@ def test_a_target_that_cannot_read_back_is_named_before_anything_is_sent(
     ("name", "says"),
     [
         ("nobody", 'No target or exporter is called "nobody"'),
-        ("collector", "verify_with: collector names itself"),
+        ("collector", "verify_with: collector is the target itself"),
         ("", "--verify-with: the name is empty"),
     ],
 )

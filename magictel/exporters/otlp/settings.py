@@ -81,14 +81,14 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     preset: Annotated[
         Name | None,
         option(
-            "Backend whose address, header of the key, temporality and limits to use; every option that is set replaces its value.",
+            "Defaults for a vendor: address, header of the key, temporality, limits. Options that are set take precedence.",
             example="newrelic-eu",
         ),
     ] = None
     url: Annotated[
         str | None,
         option(
-            "The address of the receiver, path included (with grpc without a path). OTEL_EXPORTER_OTLP_ENDPOINT gets /v1/metrics"
+            "Address of the receiver, path included (for grpc without a path). OTEL_EXPORTER_OTLP_ENDPOINT gets /v1/metrics"
             " appended. Default: http://localhost:4318/v1/metrics, with grpc http://localhost:4317.",
             example="https://collector.example.net:4318/v1/metrics",
             address=True,
@@ -96,17 +96,17 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             read={_GENERAL + "ENDPOINT": _with_path},
         ),
     ] = None
-    api_key: Annotated[Secret | None, option("Key of the backend, sent in the header that api_key_header names.")] = (
+    api_key: Annotated[Secret | None, option("API key, sent in the header that api_key_header names.")] = (
         None
     )
-    api_key_header: Annotated[str, option("Header of api_key.", example="api-key")] = "Authorization"
+    api_key_header: Annotated[str, option("Name of the header that carries api_key.", example="api-key")] = "Authorization"
     api_key_scheme: Annotated[
         str, option("Word before api_key in its header, as in `ApiKey KEY`.", example="ApiKey", routes=False)
     ] = ""
     protocol: Annotated[
         Literal["http/protobuf", "http/json", "grpc"],
         option(
-            "The protocol; grpc needs `pip install 'magictel[grpc]'`, and usually port 4317 instead of 4318.",
+            "Protocol. grpc needs `pip install 'magictel[grpc]'`, and usually port 4317 instead of 4318.",
             routes=False,
             env=_names("PROTOCOL"),
             read=dict.fromkeys(_names("PROTOCOL"), _word),
@@ -115,7 +115,7 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     insecure: Annotated[
         bool,
         option(
-            "With grpc: whether an address without http:// or https:// is reached without TLS.",
+            "With grpc: whether to use no TLS for an address without http:// or https://.",
             routes=True,
             env=_names("INSECURE"),
         ),
@@ -127,8 +127,8 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     temporality: Annotated[
         Literal["cumulative", "delta", "lowmemory"],
         option(
-            "Whether sums count from the start (cumulative) or since the last export (delta); lowmemory is delta for counters and"
-            " histograms that are not observable.",
+            "Whether sums count from the start (cumulative) or since the last export (delta). lowmemory: delta for synchronous"
+            " counters and histograms only.",
             routes=False,
             env=(_METRICS + "TEMPORALITY_PREFERENCE",),
             read={_METRICS + "TEMPORALITY_PREFERENCE": _word},
@@ -137,7 +137,7 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     histogram_aggregation: Annotated[
         Literal["explicit_bucket_histogram", "base2_exponential_bucket_histogram"],
         option(
-            "The buckets of histograms without a view: explicit bounds, or exponential ones.",
+            "Default aggregation of histograms: explicit or exponential buckets. Views override it.",
             routes=False,
             env=(_METRICS + "DEFAULT_HISTOGRAM_AGGREGATION",),
             read={_METRICS + "DEFAULT_HISTOGRAM_AGGREGATION": _word},
@@ -146,8 +146,8 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     query_url: Annotated[
         str | None,
         option(
-            "Address for read-back, where the receiver is a Prometheus: the part before /api/v1/query. Default: derived from the path"
-            " of the receivers of Prometheus, Mimir and VictoriaMetrics; other receivers cannot be queried.",
+            "Address for read-back from Prometheus: the part before /api/v1/query. Default: derived from url if it has the path of"
+            " Prometheus, Mimir or VictoriaMetrics. Other receivers cannot be queried.",
             example="https://prometheus.example.net",
             address=True,
         ),
@@ -155,7 +155,7 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     scope_labels: Annotated[
         bool,
         option(
-            "For read-back: whether Prometheus adds the scope as labels (otel_scope_name; otlp.promote_scope_metadata).",
+            "For read-back: whether Prometheus adds labels of the scope such as otel_scope_name (promote_scope_metadata).",
             routes=False,
         ),
     ] = False

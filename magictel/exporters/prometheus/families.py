@@ -52,7 +52,7 @@ def families(groups: Iterable[Group], names: PageNames, earlier: Iterable[Family
         else:
             other = None if family.type == kind else family
         if other is not None:
-            why = "prom.page.type", f"the page already has the {other.type} {other.name}: a name has one type"
+            why = "prom.page.type", f"the page already has the {other.type} {other.name}: a name can have only one type"
             yield from _withheld(group, *why, refused=True)
             continue
         if name not in by_name:

@@ -125,8 +125,8 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
             message = f"the page answers {reply.status}: {wire.first_bytes(reply)[:200]}"
             return Finding.failed(Rung.HTTP, "prom.page.application-error", message, _COLLECTION, **evidence)
         if reply.content_type not in OPENMETRICS:
-            what = reply.content_type or "nothing that names its format"
-            message = f"{wire.endpoint} answers with {what}, which is no page of metrics"
+            what = reply.content_type or "missing"
+            message = f"{wire.endpoint} is not a page of metrics: its Content-Type is {what}"
             return Finding.failed(Rung.HTTP, "http.not-a-backend", message, _PATH, **evidence)
         return Finding.passed(Rung.HTTP, f"a page of metrics ({reply.content_type})", **evidence)
 
@@ -181,7 +181,7 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
         ago = max(0.0, self.clock.now() - target.scraped)
         message = f"{wire.endpoint} scrapes {target.shown}{every}: up, last {ago:.0f} s ago"
         if target.interval and ago > _DELAY * target.interval + 5:
-            return Finding.warned(Rung.WRITE, "prom.page.old", f"{message}, which is too long", _OLD, **evidence)
+            return Finding.warned(Rung.WRITE, "prom.page.old", f"{message}, too long ago", _OLD, **evidence)
         samples, kept = (self._latest(wire, name, target) for name in (_SCRAPED, _KEPT))
         if samples is None or kept is None:
             return Finding.passed(Rung.WRITE, message, **evidence)
@@ -210,7 +210,7 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
             message = f"{wire.endpoint} discovers {gone}, but a rule of relabel_configs drops it"
             return Finding.failed(Rung.WRITE, "prom.page.target-dropped", message, _TARGET_DROPPED)
         known = f"its {_number(len(active), 'target')}" if active else "it has no targets"
-        message = f"{wire.endpoint} does not scrape {page}" + (f": it is none of {known}" if active else f": {known}")
+        message = f"{wire.endpoint} does not scrape {page}" + (f": it is not among {known}" if active else f": {known}")
         remedy = (
             f"add to scrape_configs: static_configs with targets: ['{page.host}:{page.port}'], and reload Prometheus"
         )

@@ -22,7 +22,7 @@ class PrometheusSettings(PageSettings, frozen=True, kw_only=True, forbid_unknown
     translation_strategy: Annotated[
         TranslationStrategy,
         option(
-            "How names become Prometheus': whether others than letters, digits and _ are replaced, and unit and type appended.",
+            "How names are translated: whether characters unknown to Prometheus 2 become _, and whether unit and type are appended.",
             routes=False,
         ),
     ] = "UnderscoreEscapingWithSuffixes"
@@ -34,20 +34,20 @@ class PrometheusSettings(PageSettings, frozen=True, kw_only=True, forbid_unknown
     ] = True
     native_histograms: Annotated[
         bool,
-        option("Whether exponential histograms are native ones for scrapers that take them (protobuf).", routes=False),
+        option("Whether scrapers that ask for protobuf get exponential histograms as native histograms.", routes=False),
     ] = True
     created: Annotated[
         bool,
         option(
-            "Whether OpenMetrics has the line _created, the start time of a counter or histogram: Prometheus stores it as a series more.",
+            "Whether OpenMetrics pages have _created lines (start times). Prometheus stores each as one more series.",
             routes=False,
         ),
     ] = True
     prometheus_url: Annotated[
         str | None,
         option(
-            "Address of the Prometheus that scrapes the page, the part before /api/v1: check asks it whether it does, and"
-            " send-sample reads back from it.",
+            "Address of the Prometheus that scrapes the page: the part before /api/v1. check asks it whether it scrapes,"
+            " and send-sample reads back from it.",
             example="http://prometheus.example.net:9090",
             address=True,
             env=("PROMETHEUS_URL",),

@@ -81,7 +81,7 @@ class Encoder(SeriesNames):
         if stream.kind is Kind.EXPONENTIAL_HISTOGRAM and not self.newer:
             return (
                 "prom.rw.exponential",
-                "remote write 1.0 has no native histograms, and an exponential histogram is no classic one",
+                "remote write 1.0 has no native histograms, which exponential histograms need",
             )
         if stream.kind is not Kind.GAUGE and stream.temporality != "cumulative":
             return (

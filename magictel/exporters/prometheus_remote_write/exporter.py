@@ -106,11 +106,11 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     )
     temporalities = ("cumulative",)
     limits = (
-        "Delta points are withheld; by remote write 1.0 exponential histograms too, which are native histograms by 2.0.",
+        "Delta points are withheld. Remote write 1.0 also withholds exponential histograms; 2.0 sends them as native ones.",
         "Every number is a 64-bit float: integers beyond 2^53 lose digits. Times are cut to milliseconds.",
         "Names and attribute keys become letters, digits and underscores, as Prometheus 3 names the same OTLP data; values become text.",
         "Series of a Prometheus page keep their names and labels, and get no otel_scope labels (page_names).",
-        "Minima and maxima are not sent; by remote write 1.0 neither start times, exemplars and descriptions.",
+        "Minima and maxima are not sent, and by remote write 1.0 no start times, exemplars and descriptions.",
         "A point's own job, instance or le is kept as exported_job and so on.",
         "Points of a collection that become one series and time to Prometheus: the first is sent, the others are rejected beforehand.",
     )

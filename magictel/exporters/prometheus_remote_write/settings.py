@@ -37,15 +37,15 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
     protocol: Annotated[
         Literal["auto", "1.0", "2.0"],
         option(
-            "Version of the remote-write protocol. auto: 2.0, and 1.0 to a receiver whose reply shows that it does not understand 2.0.",
+            "Version of the protocol. auto: 2.0, or 1.0 if the receiver does not understand 2.0.",
             routes=False,
         ),
     ] = "1.0"
     histograms: Annotated[
         Literal["classic", "native"],
         option(
-            "How histograms with explicit buckets are sent: as _bucket, _sum and _count series, or as one native histogram"
-            " with custom buckets, which needs remote write 2.0 and Prometheus 3.",
+            "How histograms with explicit buckets are sent: as _bucket, _sum and _count series (classic), or as one native"
+            " histogram with custom buckets. native needs remote write 2.0 and Prometheus 3.",
             routes=False,
         ),
     ] = "classic"
@@ -63,14 +63,15 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
     page_names: Annotated[
         bool,
         option(
-            "Whether series of a Prometheus page keep their names and labels; if not, they are renamed as OpenTelemetry's are.",
+            "Whether series of a Prometheus page keep their names and labels. If not, they are translated as OpenTelemetry's are.",
             routes=False,
         ),
     ] = True
     scope_labels: Annotated[
         bool,
         option(
-            "Whether series carry their scope: otel_scope_name, _version, _schema_url and its attributes. Two scopes may share a metric.",
+            "Whether series carry their scope: otel_scope_name, _version, _schema_url and its attributes. If not, equal metrics of two"
+            " scopes collide.",
             routes=False,
         ),
     ] = True
@@ -88,7 +89,7 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
         ),
     ] = False
     compression: Annotated[
-        Literal["snappy"], option("Compression of request bodies: remote write has no other.", routes=False)
+        Literal["snappy"], option("Compression of request bodies. Remote write has no other.", routes=False)
     ] = "snappy"  # type: ignore[assignment] # narrower than its parent's
     temporality: Annotated[
         Literal["cumulative"], option("Temporality of sums: Prometheus needs cumulative ones.", routes=False)
