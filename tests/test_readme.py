@@ -77,11 +77,11 @@ def presets(exporter: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def printed(*words: str, prompt: str = "") -> str:
+def printed(*words: str) -> str:
     """Return a block with what a command prints."""
     command = [sys.executable, "-m", "magictel", *words]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    return f"```\n{prompt}{ran.stdout.rstrip()}\n```\n"
+    return f"```\n{ran.stdout.rstrip()}\n```\n"
 
 
 def retry_classes() -> str:
@@ -180,9 +180,6 @@ def generated(name: str) -> str:
         return table([row for row in option_rows(HttpSettings) if row["name"] not in delivery], "<PREFIX>_")
     if name.startswith("help"):
         return printed(*name.removeprefix("help").strip("-").split(), "--help")
-    if name.startswith("explain-"):
-        code = name.removeprefix("explain-")
-        return printed("explain", code, prompt=f"$ magictel explain {code}\n")
     if name.startswith("scaffold-"):
         return excerpt(name.removeprefix("scaffold-"))
     if name.startswith("presets-"):
@@ -201,7 +198,7 @@ def test_what_is_generated_is_somewhere() -> None:
     names = {block[1] for document in DOCUMENTS for block in BLOCK.findall(text(document))}
     settings = {"elasticsearch", "otlp", "prometheus", "prometheus-remote-write", "console", "file", "http", "delivery"}
     assert names == {f"settings-{name}" for name in settings} | {
-        *("help", "help-sandbox", "explain-net.tcp.refused", "retry", "topics", "packages", "presets-otlp"),
+        *("help", "help-sandbox", "retry", "topics", "packages", "presets-otlp"),
         *OWNERS,
         *(f"scaffold-{part}" for part in SCAFFOLD),
     }
