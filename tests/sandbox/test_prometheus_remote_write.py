@@ -195,13 +195,13 @@ def test_it_is_an_emulator_and_knows_prometheus_own_refusals() -> None:
 
 
 def test_opentelemetrys_own_remote_write_exporter_is_taken() -> None:
-    peer = pytest.importorskip("opentelemetry.exporter.prometheus_remote_write", reason="pip install '.[bench]'")
+    from opentelemetry.exporter.prometheus_remote_write import PrometheusRemoteWriteMetricsExporter
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
     backend = PrometheusRemoteWriteEmulator()
     with Server(backend) as server:
-        exporter = peer.PrometheusRemoteWriteMetricsExporter(endpoint=f"{server.origin}/api/v1/write")
+        exporter = PrometheusRemoteWriteMetricsExporter(endpoint=f"{server.origin}/api/v1/write")
         provider = MeterProvider([PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)])
         provider.get_meter("app").create_counter("orders").add(3, {"zone": "eu"})
         provider.shutdown()
