@@ -96,10 +96,10 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             read={_GENERAL + "ENDPOINT": _with_path},
         ),
     ] = None
-    api_key: Annotated[Secret | None, option("API key, sent in the header that api_key_header names.")] = (
-        None
+    api_key: Annotated[Secret | None, option("API key, sent in the header that api_key_header names.")] = None
+    api_key_header: Annotated[str, option("Name of the header that carries api_key.", example="api-key")] = (
+        "Authorization"
     )
-    api_key_header: Annotated[str, option("Name of the header that carries api_key.", example="api-key")] = "Authorization"
     api_key_scheme: Annotated[
         str, option("Word before api_key in its header, as in `ApiKey KEY`.", example="ApiKey", routes=False)
     ] = ""
