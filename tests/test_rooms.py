@@ -57,7 +57,9 @@ OWN = {
             *("values", "version"),
         }
     ),
-    "prometheus": frozenset({"exemplars", "families", "names", "negotiation", "protobuf", "syntax", "text"}),
+    "prometheus": frozenset(
+        {"exemplars", "families", "family_encoder", "names", "negotiation", "protobuf", "syntax", "targets", "text"}
+    ),
     "otlp": frozenset({"grpc", "grpc_probes", "grpc_status", "json_encoding", "presets"}),
     "prometheus_remote_write": frozenset({"exemplars", "label_columns", "native", "stale", "symbols", "written"}),
 }

@@ -1,19 +1,20 @@
-"""Collections on demand: one at a time, and all who ask meanwhile get its result."""
+"""Collections on demand: one at a time, shared by all callers that ask while it runs."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class SharedCollection(Generic[T]):
-    """Runs `collect(seconds)` in the thread that asks first. Thread-safe."""
+    """Runs `collect` in a thread of its own, so that no caller waits longer than it wants. Thread-safe."""
 
-    def __init__(self, collect: Callable[[float], T]) -> None:
+    def __init__(self, collect: Callable[[], T]) -> None:
         self._collect = collect
         self._lock = threading.Lock()
         self._running: Future[T] | None = None
@@ -23,17 +24,16 @@ class SharedCollection(Generic[T]):
         with self._lock:
             running = self._running
             if running is None:
-                mine = self._running = Future()
-        if running is not None:
-            return running.result(seconds)
+                running = Future()
+                threading.Thread(target=self._run, args=(running,), name="magictel-page-collect", daemon=True).start()
+                self._running = running
+        return running.result(seconds)
+
+    def _run(self, running: Future[T]) -> None:
         try:
-            result = self._collect(seconds)
+            settle = partial(running.set_result, self._collect())
         except BaseException as failure:
-            mine.set_exception(failure)
-            raise
-        else:
-            mine.set_result(result)
-            return result
-        finally:
-            with self._lock:
-                self._running = None
+            settle = partial(running.set_exception, failure)
+        with self._lock:
+            self._running = None  # later callers get a new one
+        settle()

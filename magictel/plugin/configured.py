@@ -1,15 +1,25 @@
-"""What pushing exporters and pages inherit: settings from the caller or the environment, the target's name, log, clock and redactor."""
+"""What pushing exporters and pages inherit: settings from the caller or the environment, log, clock, redaction, and forks."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from opentelemetry.sdk.metrics.export import MetricsData
+
 from magictel.clock import Clock, SystemClock
+from magictel.delivery.log import DeliveryLog
+from magictel.encoding.impossible import possible
+from magictel.encoding.redaction import Redaction
+from magictel.encoding.withheld import Withheld
 from magictel.errors import SettingsError
 from magictel.model.finding import SideEffect
+from magictel.model.metrics import Group, groups
+from magictel.model.observer import Observers
 from magictel.plugin.environment import settings_from_environment
 from magictel.plugin.interface import Described, M
 from magictel.secrets.redactor import Redactor
@@ -54,9 +64,45 @@ class Configured(Described[M]):
             settings, self.unusable = settings_from_environment(type(self), env, self.log)
         self.settings: M = settings
         self.redact = Redactor(self.secrets(), settings.plain_values())
+        self.redaction = Redaction(settings.redact_attributes, settings.drop_attributes)
+        self.observers = Observers()
+        """What follows its deliveries: its log, and what an operation adds."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(target={self.target!r})"
 
     def __reduce__(self) -> Any:
         raise TypeError("an exporter is never pickled: it holds credentials and connections")
+
+    def _possible(self, data: MetricsData) -> Iterator[Group | Withheld]:
+        """Yield a collection with its attributes redacted, and without impossible points."""
+        return possible(self.redaction(groups(data)))
+
+    def _closed_because(self) -> tuple[str, str] | None:
+        """Return the code and message of why nothing can be sent, or None."""
+        if self.unusable is not None:
+            return self.unusable.code, self.unusable.message
+        return ("delivery.shutdown", "exported after shutdown") if self._shut.is_set() else None
+
+    def _start_life(self) -> None:
+        """Begin as a new object, or in a forked child: with new locks, and nothing of the parent's."""
+        self._shut = threading.Event()
+        self.observers.reset(DeliveryLog(self.log, self.clock, confirms=self.confirms))
+        ALIVE.add(self)
+
+    def _after_fork(self) -> None:
+        """Reset a forked child. The parent delivers its own points."""
+        self._start_life()
+        self.after_fork()
+
+
+ALIVE: weakref.WeakSet[Configured[Any]] = weakref.WeakSet()
+"""Exporters not shut down yet: a fork resets them, and the end of the process shuts down those that push."""
+
+
+def _renew_in_child() -> None:
+    for exporter in list(ALIVE):
+        exporter._after_fork()  # noqa: SLF001 # this file's own
+
+
+os.register_at_fork(after_in_child=_renew_in_child)

@@ -176,6 +176,10 @@ class Described(ABC, Generic[M]):
     cost: ClassVar[str] = ""
     """What a point costs at the backend; shown by `describe`."""
     temporalities: ClassVar[tuple[str, ...]] = ("cumulative", "delta")
+    writes_to: ClassVar[Literal["network", "file", "stream"]] = "network"
+    """Where the laws inject faults: the backend, the file that an option names, or `sys.stdout` and `sys.stderr`."""
+    confirms: ClassVar[bool] = True
+    """False: the protocol has no replies (UDP), so a successful export ends in `Unconfirmed`."""
     log_words: ClassVar[tuple[str, ...]] = ()
     """Lower-case words that name this backend in logs and addresses; `diagnose` guesses by them."""
     code_families: ClassVar[tuple[str, ...]] = ()
@@ -227,11 +231,6 @@ class Authored(Described[S]):
     """How points become items of payloads."""
     in_time_order: ClassVar[bool] = False
     """True: the points of a metric are sent in the order of their timestamps, for a backend that refuses older points."""
-
-    writes_to: ClassVar[Literal["network", "file", "stream"]] = "network"
-    """Where the laws inject faults: the backend, the file that an option names, or `sys.stdout` and `sys.stderr`."""
-    confirms: ClassVar[bool] = True
-    """False: the protocol has no replies (UDP), so a successful export ends in `Unconfirmed`."""
 
     statuses: ClassVar[Mapping[int, bool]] = {}
     """Statuses for which this backend differs from the general retry table, and whether each is temporary."""

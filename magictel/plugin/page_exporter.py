@@ -6,34 +6,30 @@ A page is a `MetricReader`. Its author writes `page`, the exposition, and what `
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from email.message import Message
 from typing import Any, ClassVar, TypeVar, final
 
 from msgspec.structs import replace
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 
-from magictel.clock import Clock
-from magictel.delivery.log import DeliveryLog
 from magictel.delivery.pipeline import OnDropped, OnRefused
-from magictel.encoding.impossible import possible
 from magictel.encoding.prepared import Prepared
-from magictel.encoding.redaction import Redaction
 from magictel.encoding.withheld import Withheld
 from magictel.errors import WireError
+from magictel.http.messages import reading
 from magictel.model.finding import Finding, Rung
-from magictel.model.metrics import Group, count_points, groups
-from magictel.model.observer import Observers
-from magictel.model.outcome import Fate, Reason, Receipt, merge_reasons
+from magictel.model.metrics import Group, count_points
+from magictel.model.outcome import Fate, Receipt
 from magictel.model.verification import Unreadable
 from magictel.net.tls import TlsOptions, ssl_context
 from magictel.net.tls_server import ServerTls
 from magictel.plugin.collection import SharedCollection
-from magictel.plugin.configured import Configured
+from magictel.plugin.configured import ALIVE, Configured
 from magictel.plugin.page_listener import PageListener, explained
+from magictel.plugin.page_scrapes import Scrapes, receipt_of, undelivered
 from magictel.plugin.temporality import preferred_temporality
 from magictel.settings.page import PageSettings
 from magictel.transports.page_server import PageReply
@@ -44,7 +40,7 @@ _POLL = 1.0
 _MARGIN = 0.5
 """Seconds of a scraper's timeout that are left for the reply."""
 _PATIENCE = 30.0
-_TEXT = "text/plain; charset=utf-8"
+"""Seconds that a collection may take."""
 
 
 class PageExporter(Configured[P], MetricReader):
@@ -55,30 +51,20 @@ class PageExporter(Configured[P], MetricReader):
 
     kind = "page"
     temporalities: ClassVar[tuple[str, ...]] = ("cumulative",)
-    writes_to: ClassVar[str] = "network"
-    confirms: ClassVar[bool] = True
-    """A scrape that took the whole page confirms it."""
 
-    def __init__(self, settings: P | None = None, *, clock: Clock | None = None, **options: Any) -> None:
-        Configured.__init__(self, settings, clock=clock, **options)
+    def __init__(self, settings: P | None = None, **options: Any) -> None:
+        """As `Configured`: without an argument, settings come from the environment."""
+        super().__init__(settings, **options)
         MetricReader.__init__(self, preferred_temporality("cumulative"))
-        self.redaction = Redaction(self.settings.redact_attributes, self.settings.drop_attributes)
         self._start_life()
-        _ALIVE.add(self)
 
     def _start_life(self) -> None:
-        self._lock = threading.Lock()
-        self._taken = threading.Event()
-        self._ledger = Receipt()
-        self._first: Receipt | None = None
-        """What became of the points in the first scrape."""
-        self.accepted: str | None = None
-        """The Accept header of the first scrape."""
+        super()._start_life()
+        self.scrapes = Scrapes(self.observers)
         self._published: Prepared | None = None
         """The sample that is served in place of collections."""
         self._received: MetricsData | None = None
         self._collections = SharedCollection(self._collected)
-        self.observers = Observers(DeliveryLog(self.log, self.clock))
         self._listener = PageListener(self.settings, self._answer, self.log, self.clock)
 
     # ---- the author's half -------------------------------------------------------------------------------------------
@@ -87,14 +73,14 @@ class PageExporter(Configured[P], MetricReader):
     def page(self, groups: Sequence[Group], accept: str | None) -> tuple[str, Iterator[bytes | Withheld]]:
         """Return the content type and the chunks of the page for a scraper's Accept header, with the points left out among them.
 
-        Called from several threads at once.
+        Called from several threads at once. State that they share must be new after a fork (`after_fork`): its lock may be taken.
         """
 
     def scraper(self) -> str:
         """The address of the scraper that reads the page of a sample, for display; empty: none is known."""
         return ""
 
-    def scrape_failure(self) -> Unreadable | None:
+    def scrape_failure(self, timeout: float) -> Unreadable | None:
         """Why the scraper cannot read the page, by its own account; None: it reports no failure (yet). Called about once a second."""
         return None
 
@@ -116,12 +102,13 @@ class PageExporter(Configured[P], MetricReader):
     @final
     def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
         """Stop listening. Idempotent. What was measured after the last scrape is on no page."""
-        if self._listener.stopped:
+        if self._shut.is_set():
             return
+        self._shut.set()
         self._listener.stop()
         self.observers.ended(self.ledger, Receipt())
         self.close()
-        _ALIVE.discard(self)
+        ALIVE.discard(self)
 
     # ---- listening ---------------------------------------------------------------------------------------------------
 
@@ -149,23 +136,15 @@ class PageExporter(Configured[P], MetricReader):
         if settings.ca_file or settings.client_cert_file:
             ssl_context(client_tls(settings))
 
-    @property
-    @final
-    def scraped(self) -> bool:
-        """Whether a scraper has taken a page."""
-        return self._taken.is_set()
-
     # ---- a scrape ----------------------------------------------------------------------------------------------------
 
     @property
     @final
     def ledger(self) -> Receipt:
         """What became of every point of every scrape: delivered, if the scraper took the whole page."""
-        with self._lock:
-            ledger: Receipt = self._ledger
-        return ledger
+        return self.scrapes.ledger
 
-    def _answer(self, headers: Mapping[str, str]) -> PageReply:
+    def _answer(self, headers: Message) -> PageReply:
         try:
             prepared = self._published or self._collections.latest(_seconds(headers))
         except TimeoutError:
@@ -179,32 +158,13 @@ class PageExporter(Configured[P], MetricReader):
         content_type, parts = self.page(prepared.groups, accept)
         return PageReply(
             content_type,
-            self._chunks(parts, withheld),
-            sent=lambda: self._scraped(receipt_of(prepared, withheld), accept),
+            _chunks(parts, withheld),
+            sent=lambda: self.scrapes.add(receipt_of(prepared, withheld), accept),
         )
 
-    def _chunks(self, parts: Iterator[bytes | Withheld], withheld: list[Withheld]) -> Iterator[bytes]:
-        try:
-            for part in parts:
-                if isinstance(part, Withheld):
-                    withheld.append(part)
-                else:
-                    yield part
-        except Exception as failure:
-            self.log.error("internal.export: %s: this scrape got no whole page", type(failure).__name__)  # noqa: TRY400 # no traceback: it may quote data
-            raise
-
-    def _scraped(self, receipt: Receipt, accept: str | None) -> None:
-        with self._lock:
-            self._ledger = ledger = self._ledger + receipt
-            if not self._taken.is_set():
-                self.accepted, self._first = accept, receipt
-            self._taken.set()
-        self.observers.exported(ledger)
-
-    def _collected(self, seconds: float) -> Prepared:
+    def _collected(self) -> Prepared:
         self._received = None
-        self.collect(timeout_millis=seconds * 1000)
+        self.collect(timeout_millis=_PATIENCE * 1000)
         received, self._received = self._received, None
         return self.prepare(received if received is not None else MetricsData([]))
 
@@ -217,7 +177,7 @@ class PageExporter(Configured[P], MetricReader):
     @final
     def prepare(self, data: MetricsData, *, ask_within: float | None = None) -> Prepared:
         """Return a collection ready for the page: redacted and checked."""
-        return Prepared.of(possible(self.redaction(groups(data))), count_points(data))
+        return Prepared.of(self._possible(data), count_points(data))
 
     @final
     def deliver(
@@ -233,74 +193,47 @@ class PageExporter(Configured[P], MetricReader):
         Without a known scraper, nothing is waited for and every point is unconfirmed.
         """
         prepared = data if isinstance(data, Prepared) else self.prepare(data)
+        closed = self._closed_because()
+        if closed is not None:
+            return undelivered(receipt_of(prepared, ()), Fate.DROPPED, *closed)
         began = self.clock.monotonic()
         scraper = self.scraper()
         ports = (self.settings.sample_port or (self.settings.port if scraper else 0),)
-        self._taken.clear()
-        self._first, self._published = None, prepared
+        self.scrapes.restart()
+        self._published = prepared
         failure = self._listener.listen_on(ports) if self._listener.port is None else None
         if failure is not None:
             code, why, _ = explained(failure, self.settings.host, ports)
-            return _dropped(prepared, code, why)
+            return undelivered(receipt_of(prepared, ()), Fate.DROPPED, code, why)
         if not scraper:
-            _, parts = self.page(prepared.groups, self.accepted)
+            _, parts = self.page(prepared.groups, self.scrapes.accepted)
             receipt = receipt_of(prepared, [part for part in parts if isinstance(part, Withheld)])
             why = f"{self.endpoint()} has the points, but no scraper is known that reads it"
-            reason = Reason("page.no-scraper", why, receipt.delivered, Fate.UNCONFIRMED)
-            unconfirmed = receipt.delivered
-            return replace(receipt, delivered=0, unconfirmed=unconfirmed, reasons=(*receipt.reasons, reason))
+            return undelivered(receipt, Fate.UNCONFIRMED, "page.no-scraper", why)
         trouble = self._wait_for_a_scrape(began + seconds)
-        if self._first is None:
+        if self.scrapes.first is None:
             why = f"{scraper} did not read {self.endpoint()} within {seconds:g} s"
-            return _dropped(prepared, "page.not-scraped", f"{why}: {trouble.message}" if trouble else why)
-        return replace(self._first, attempts=1, seconds=self.clock.monotonic() - began)
+            why = f"{why}: {trouble.message}" if trouble else why
+            return undelivered(receipt_of(prepared, ()), Fate.DROPPED, "page.not-scraped", why)
+        return replace(self.scrapes.first, attempts=1, seconds=self.clock.monotonic() - began)
 
     def _wait_for_a_scrape(self, until: float) -> Unreadable | None:
         trouble = None
-        while not self._taken.is_set() and (left := until - self.clock.monotonic()) > 0:
-            with contextlib.suppress(WireError):  # it may be busy: the time limit decides
-                trouble = self.scrape_failure()
-            self.clock.wait(min(_POLL, left), self._taken)
+        while not self.scrapes.taken.is_set() and (left := until - self.clock.monotonic()) > 0:
+            with contextlib.suppress(WireError), reading():  # it may be busy: the time limit decides
+                trouble = self.scrape_failure(left)
+            self.clock.wait(min(_POLL, left), self.scrapes.taken)
         return trouble
 
     # ---- life cycle --------------------------------------------------------------------------------------------------
 
     def _after_fork(self) -> None:
         """Give a forked child a page of its own: its metrics are not the parent's."""
-        served = self._collect is not None and not self._listener.stopped and self.unusable is None
+        served = self._collect is not None and self._closed_because() is None
         self._listener.forget()
-        self._start_life()
-        self.after_fork()
+        super()._after_fork()
         if served:
             threading.Thread(target=self.listen, name="magictel-page-fork", daemon=True).start()
-
-
-_ALIVE: weakref.WeakSet[PageExporter[Any]] = weakref.WeakSet()
-"""Pages not shut down yet: a forked child gets its own."""
-
-
-def _renew_in_child() -> None:
-    for page in list(_ALIVE):
-        page._after_fork()  # noqa: SLF001 # this file's own
-
-
-os.register_at_fork(after_in_child=_renew_in_child)
-
-
-def receipt_of(prepared: Prepared, withheld: Sequence[Withheld]) -> Receipt:
-    """Return the receipt of a page that a scraper took: what is not left out is delivered."""
-    reasons = merge_reasons([part.reason for part in (*prepared.withheld, *withheld)])
-    counts = dict.fromkeys((Fate.REJECTED, Fate.WITHHELD, Fate.DROPPED), 0)
-    for reason in reasons:
-        counts[reason.fate] += reason.count
-    return Receipt(
-        sent=prepared.sent,
-        delivered=prepared.sent - sum(counts.values()),
-        rejected=counts[Fate.REJECTED],
-        withheld=counts[Fate.WITHHELD],
-        dropped=counts[Fate.DROPPED],
-        reasons=reasons,
-    )
 
 
 def client_tls(settings: PageSettings) -> TlsOptions:
@@ -313,19 +246,20 @@ def client_tls(settings: PageSettings) -> TlsOptions:
     )
 
 
-def _dropped(prepared: Prepared, code: str, why: str) -> Receipt:
-    receipt = receipt_of(prepared, ())
-    reason = Reason(code, why, receipt.delivered, Fate.DROPPED)
-    return replace(
-        receipt, delivered=0, dropped=receipt.dropped + receipt.delivered, reasons=(*receipt.reasons, reason)
-    )
+def _chunks(parts: Iterator[bytes | Withheld], withheld: list[Withheld]) -> Iterator[bytes]:
+    """Yield the chunks, and collect the points left out."""
+    for part in parts:
+        if isinstance(part, Withheld):
+            withheld.append(part)
+        else:
+            yield part
 
 
 def _sentence(status: int, sentence: str) -> PageReply:
-    return PageReply(_TEXT, iter((f"{sentence}\n".encode(),)), status)
+    return PageReply("text/plain; charset=utf-8", iter((f"{sentence}\n".encode(),)), status)
 
 
-def _seconds(headers: Mapping[str, str]) -> float:
+def _seconds(headers: Message) -> float:
     """Return how long the scraper waits, less a margin for the reply."""
     try:
         given = float(headers.get("x-prometheus-scrape-timeout-seconds", ""))

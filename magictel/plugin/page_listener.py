@@ -44,7 +44,7 @@ class PageListener:
     def url(self) -> str | None:
         """The address of the page that is served, or None."""
         port = self._server.port
-        return None if port is None else self._settings.served_at(self._settings.host, port)
+        return None if port is None else self._settings.served_at(port)
 
     @property
     def stopped(self) -> bool:
@@ -72,7 +72,10 @@ class PageListener:
             self._server.start(self._settings.host, ports)
         except (OSError, SettingsError) as failure:
             return failure
-        self._log.info("the page is %s", self.url)
+        if self.stopped:  # by another thread, in the meantime
+            self._server.stop()
+        else:
+            self._log.info("listening on %s: the page is %s", self._settings.host or "all addresses", self.url)
         return None
 
     def stop(self) -> None:
@@ -87,9 +90,7 @@ class PageListener:
     def _listen_later(self, ports: Sequence[int]) -> None:
         while not self._clock.wait(_AGAIN, self._stop):
             if self.listen_on(ports) is None:
-                if self._stop.is_set():  # stopped in the meantime
-                    self._server.stop()
-                else:
+                if not self.stopped:
                     self._log.warning("the page is %s now", self.url)
                 return
 

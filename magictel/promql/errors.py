@@ -6,13 +6,18 @@ from magictel.catalogue.retry import RetryClass
 from magictel.http.error_rules import Rule
 
 
-def read_rules(family: str) -> tuple[Rule, ...]:
-    """Return the rules; their codes begin with `family`, as all codes of an exporter do."""
+def read_rules(
+    family: str, url: str = "query_url", credentials: str = "use credentials that may read as well"
+) -> tuple[Rule, ...]:
+    """Return the rules; their codes begin with `family`, as all codes of an exporter do.
+
+    `url`: the option of the address. `credentials`: the remedy for refused ones.
+    """
     return (
         Rule(
             f"{family}.read.forbidden",
             "the query API refuses these credentials ({status})",
-            "use credentials that may read as well",
+            credentials,
             statuses=(401, 403),
         ),
         Rule(
@@ -24,6 +29,6 @@ def read_rules(family: str) -> tuple[Rule, ...]:
         Rule(
             f"{family}.read.no-query-api",
             "{endpoint} has no query API like Prometheus' ({status}): {said}",
-            "set query_url to the part of the URL before /api/v1/query",
+            f"set {url} to the part of the URL before /api/v1/query",
         ),
     )

@@ -10,13 +10,37 @@ from magictel.http.wire import Wire
 from magictel.model.metrics import Point, Series
 from magictel.model.verification import RUN_ID, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.plugin.http_exporter import H, HttpReadBack
+from magictel.plugin.interface import E, ReadBack
 from magictel.promql import expected as expectation
 from magictel.promql import points
 from magictel.promql.query import QueryApi
 from magictel.promql.victoriametrics import VISIBLE_AFTER, decimal, is_victoriametrics, without_nan
 
 
-class PromqlReadBack(HttpReadBack[H]):
+class QueryReadBack(ReadBack[E]):
+    """What only needs the query API, whatever carries the points to the backend."""
+
+    def api(self) -> QueryApi | Unreadable:
+        """Return the query API, or why its address is unknown."""
+        raise NotImplementedError
+
+    def cannot_query(self) -> Unreadable | None:
+        """Return why the address of the query API is unknown, or None."""
+        api = self.api()
+        return api if isinstance(api, Unreadable) else None
+
+    def run_size(self, run_id: str) -> int | Unreadable:
+        """Return the number of stored points of the run."""
+        api = self.api()
+        return api if isinstance(api, Unreadable) else api.count(run_id)
+
+    def forget_run(self, run_id: str) -> int | Unreadable:
+        """Delete the run's points with the admin API, which VictoriaMetrics also has."""
+        api = self.api()
+        return api if isinstance(api, Unreadable) else api.delete(run_id)
+
+
+class PromqlReadBack(QueryReadBack[H], HttpReadBack[H]):
     """A read-back with the query API.
 
     `carried`: whether the encoder sends a point. `query_wire`: returns the wire to the query API, or why there is none.
@@ -42,11 +66,6 @@ class PromqlReadBack(HttpReadBack[H]):
         self._decimal: bool | None = None
         """Whether the backend is VictoriaMetrics; known after the first query."""
 
-    def cannot_query(self) -> Unreadable | None:
-        """Return why the address of the query API is unknown, or None."""
-        api = self._api()
-        return api if isinstance(api, Unreadable) else None
-
     def expect(self, series: Series, point: Point) -> Expected | None:
         """Return how a query shows the point."""
         if not self._carried(series, point):
@@ -65,7 +84,7 @@ class PromqlReadBack(HttpReadBack[H]):
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """Return the points of these metrics at these times."""
-        api = self._api()
+        api = self.api()
         if isinstance(api, Unreadable):
             return api
         if self._decimal is None:
@@ -75,7 +94,7 @@ class PromqlReadBack(HttpReadBack[H]):
 
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """Return the points of the run with the `target_info` of its resources."""
-        api = self._api()
+        api = self.api()
         if isinstance(api, Unreadable):
             return api
         rows = api.of_run(query.run_id, query.since, query.until)
@@ -90,22 +109,13 @@ class PromqlReadBack(HttpReadBack[H]):
 
     def visible_delay(self) -> float | Unreadable:
         """Return the delay until a sample is visible: none for Prometheus, a flush for VictoriaMetrics."""
-        api = self._api()
+        api = self.api()
         if isinstance(api, Unreadable):
             return api
         return VISIBLE_AFTER if is_victoriametrics(self.wire().get("")) else 0.0
 
-    def run_size(self, run_id: str) -> int | Unreadable:
-        """Return the number of stored points of the run."""
-        api = self._api()
-        return api if isinstance(api, Unreadable) else api.count(run_id)
-
-    def forget_run(self, run_id: str) -> int | Unreadable:
-        """Delete the run's points with the admin API, which VictoriaMetrics also has."""
-        api = self._api()
-        return api if isinstance(api, Unreadable) else api.delete(run_id)
-
-    def _api(self) -> QueryApi | Unreadable:
+    def api(self) -> QueryApi | Unreadable:
+        """Return the query API, or why its address is unknown."""
         reading = self._query_wire(self.wire())
         if isinstance(reading, Unreadable):
             return reading

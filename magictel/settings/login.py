@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 from magictel.errors import SettingsError
 from magictel.net.address import Address
 from magictel.secrets.secret import Secret, revealed
-from magictel.settings.model import HttpSettings, Problem, option
+from magictel.settings.model import HttpSettings, Problem, SettingsModel, option
 
 _USER = "username and password"
 
@@ -56,10 +56,9 @@ class LoginSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             given = list(self.credentials())
         except SettingsError:  # the addresses are a separate problem
             return
-        if self.username is not None and not self.password:
-            yield _half("password", "username")
-        if self.password and self.username is None and all(password for _, password in logins):
-            yield _half("username", "password")
+        for problem in half_logins(self):
+            if problem[0] == "password" or all(password for _, password in logins):
+                yield problem
         if len(logins) > 1:
             yield (
                 "url",
@@ -98,5 +97,10 @@ def basic(username: str, password: Secret | None) -> str:
     return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
-def _half(lacks: str, has: str) -> Problem:
-    return lacks, "config.credentials", f"{lacks}: not set, but {has} needs it", f"set {lacks}, or unset {has}"
+def half_logins(settings: SettingsModel, prefix: str = "") -> Iterator[Problem]:
+    """Yield the problem of a user without a password, or of a password without a user; `prefix`: of the names of both options."""
+    user, password = f"{prefix}username", f"{prefix}password"
+    named, secret = getattr(settings, user) is not None, bool(getattr(settings, password))
+    if named != secret:
+        lacks, has = (password, user) if named else (user, password)
+        yield lacks, "config.credentials", f"{lacks}: not set, but {has} needs it", f"set {lacks}, or unset {has}"

@@ -80,7 +80,7 @@ def duration(sentence: str, *, example: Any, gt: float | None = None, ge: float 
 
 
 class SettingsModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every settings model is: fields with their descriptions, and nothing of delivery."""
+    """What every settings model is: fields with their descriptions, and the redaction of attributes."""
 
     env_prefix: ClassVar[str] = ""
     env_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -91,6 +91,18 @@ class SettingsModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Prefixes of variables that begin like this exporter's and belong to other programs (`OTEL_EXPORTER_OTLP_TRACES_`)."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Values of options, in the form of the file, by the value of the option `preset`; options that are set replace them."""
+
+    redact_attributes: Annotated[
+        list[str],
+        option(
+            "Attributes whose values are masked with ***, as shell patterns.",
+            example=["http.request.header.*"],
+            routes=False,
+        ),
+    ] = []
+    drop_attributes: Annotated[
+        list[str], option("Attributes to drop, as shell patterns.", example=["user.*", "client.address"], routes=False)
+    ] = []
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.__rich_repr__())})"
@@ -184,17 +196,6 @@ class ExporterSettings(SettingsModel, frozen=True, kw_only=True, forbid_unknown_
         Literal["cumulative", "delta"],
         option("Whether sums count from the start (cumulative) or since the last export (delta).", routes=False),
     ] = "cumulative"
-    redact_attributes: Annotated[
-        list[str],
-        option(
-            "Attributes whose values are masked with ***, as shell patterns.",
-            example=["http.request.header.*"],
-            routes=False,
-        ),
-    ] = []
-    drop_attributes: Annotated[
-        list[str], option("Attributes to drop, as shell patterns.", example=["user.*", "client.address"], routes=False)
-    ] = []
     verify_with: Annotated[
         str | None,
         option(

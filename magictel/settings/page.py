@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-import msgspec
-
 from magictel.errors import SettingsError
 from magictel.net.address import Address, parse_endpoint
 from magictel.secrets.secret import Secret
-from magictel.settings.login import basic
+from magictel.settings.login import basic, half_logins
 from magictel.settings.model import Problem, SettingsModel, duration, option
 
 _ANY = frozenset({"", "0.0.0.0", "::"})  # addresses to compare with, not to bind
@@ -95,33 +93,20 @@ class PageSettings(SettingsModel, frozen=True, kw_only=True, forbid_unknown_fiel
     connect_timeout: Annotated[
         float, duration("Connect timeout of these requests, including the TLS handshake.", example=3, gt=0)
     ] = 5.0
-    redact_attributes: Annotated[
-        list[str],
-        option(
-            "Attributes whose values are masked with ***, as shell patterns.",
-            example=["http.request.header.*"],
-            routes=False,
-        ),
-    ] = msgspec.field(default_factory=list)
-    drop_attributes: Annotated[
-        list[str], option("Attributes to drop, as shell patterns.", example=["user.*", "client.address"], routes=False)
-    ] = msgspec.field(default_factory=list)
 
     def page_address(self) -> Address:
         """Return the address of the running page, for a client. Raise `SettingsError` for a `url` that does not parse."""
-        if self.url:
-            return parse_endpoint(self.url)
-        host = "localhost" if self.host in _ANY else self.host
-        return parse_endpoint(self.served_at(host, self.port or 80))
+        return parse_endpoint(self.url or self.served_at(self.port or 80))
 
-    def served_at(self, host: str, port: int) -> str:
-        """Return the URL of a page at this host and port."""
+    def served_at(self, port: int) -> str:
+        """Return the URL of a page on this port, for a client on the same machine."""
         scheme = "https" if self.tls_cert_file else "http"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{self.path}"
+        host = "localhost" if self.host in _ANY else f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{port}{self.path}"
 
     def authorization(self) -> str | None:
-        """Return the Authorization header that a scraper must send, or None."""
-        return basic(self.username, self.password) if self.username is not None and self.password else None
+        """Return the Authorization header that a scraper must send; None without a login. Half a login fits no scraper."""
+        return None if self.username is None and not self.password else basic(self.username or "", self.password)
 
     def client_authorization(self) -> str | None:
         """Return the Authorization header of a client: the login in `url`, otherwise that of a scraper."""
@@ -131,14 +116,7 @@ class PageSettings(SettingsModel, frozen=True, kw_only=True, forbid_unknown_fiel
     def problems(self) -> Iterable[Problem]:
         """Yield an incomplete login, a key or CA without a certificate, ports beyond the last, a path without a slash, a bad address."""
         yield from super().problems()
-        for lacks, has in (("password", "username"), ("username", "password")):
-            if getattr(self, has) is not None and getattr(self, lacks) is None:
-                yield (
-                    lacks,
-                    "config.credentials",
-                    f"{lacks}: not set, but {has} needs it",
-                    f"set {lacks}, or unset {has}",
-                )
+        yield from half_logins(self)
         for key, needs in (
             ("tls_key_file", "tls_cert_file"),
             ("tls_client_ca_file", "tls_cert_file"),

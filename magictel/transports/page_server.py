@@ -12,21 +12,16 @@ import re
 import socket
 import ssl
 import threading
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from typing import Any
 
 import msgspec
 
-_deflate: Any
-try:
-    from isal import isal_zlib as _deflate
-except ImportError:  # no wheel for this machine
-    _deflate = zlib
+from magictel.transports.compression import gzip_chunks
 
-_GZIP = 31
-"""`wbits` of a gzip member."""
 _REFUSED_CODING = re.compile(r"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
 _IDLE = 90.0
 """Seconds after which a connection without a request is closed; more than most scrape intervals."""
@@ -44,8 +39,8 @@ class PageReply(msgspec.Struct, frozen=True):
     sent: Callable[[], None] | None = None
 
 
-Answer = Callable[[Mapping[str, str]], PageReply]
-"""Returns the page for a request's headers, whose names are in lower case. An exception becomes a 500 without details."""
+Answer = Callable[[Message], PageReply]
+"""Returns the page for a request's headers. An exception becomes a 500 without details."""
 
 
 class PageServer:
@@ -74,15 +69,16 @@ class PageServer:
 
     def start(self, host: str, ports: Sequence[int]) -> int:
         """Listen on the first free port and return it. Raise the `OSError` of the first one if none can be used."""
+        family, address = _address(host)
         failure: OSError | None = None
         for port in ports:
             try:
-                server = _Server(self, host, port, self._tls)
+                server = _Server(self, family, (address, port), self._tls)
             except OSError as error:
                 failure = failure or error
             else:
-                self._server = server  # which `stop` may take away at once
                 threading.Thread(target=server.serve_forever, name="magictel-page", daemon=True).start()
+                self._server = server  # which `stop` may take away at once
                 return int(server.server_address[1])
         assert failure is not None
         raise failure
@@ -91,10 +87,8 @@ class PageServer:
         """Stop listening, once the replies that are being sent are complete, or 2 seconds later. May be called twice."""
         server, self._server = self._server, None
         if server is not None:
-            with contextlib.suppress(OSError):
-                server.socket.shutdown(
-                    socket.SHUT_RDWR
-                )  # wakes its thread, which would look at `shutdown` twice a second
+            with contextlib.suppress(OSError):  # wakes its thread, which would look at `shutdown` twice a second
+                server.socket.shutdown(socket.SHUT_RDWR)
             server.shutdown()
             server.server_close()
             server.hang_up()
@@ -111,14 +105,14 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, page: PageServer, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None) -> None:
-        self.page, self._tls = page, tls
+    def __init__(
+        self, page: PageServer, family: int, address: tuple[str, int], tls: Callable[[], ssl.SSLContext] | None
+    ) -> None:
+        self.page, self._tls, self.address_family = page, tls, family
         self._open: set[socket.socket] = set()
         self._closed = threading.Condition()
         self.stopping = False
-        family, _, _, _, address = _address(host, port)
-        self.address_family = family
-        super().__init__(address[:2], _Handler)
+        super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
         """Bind without `HTTPServer`'s look-up of the host's full name, which may take seconds."""
@@ -154,16 +148,17 @@ class _Server(ThreadingHTTPServer):
         """End the connections that wait for a next request, and wait for the replies that are being sent."""
         self.stopping = True
         for connection in list(self._open):
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(
-                    connection, socket.SHUT_RD
-                )  # not `SSLSocket.shutdown`, which ends TLS in both directions
+            with contextlib.suppress(OSError):  # not `SSLSocket.shutdown`, which ends TLS in both directions
+                socket.socket.shutdown(connection, socket.SHUT_RD)
         with self._closed:
             self._closed.wait_for(lambda: not self._open, _COMPLETION)
 
     def forget(self) -> None:
         for connection in (self.socket, *self._open):
-            connection.close()
+            # `close` keeps it open for the parent's threads: the scraper would wait here for replies after the parent's end.
+            descriptor = connection.detach()
+            if descriptor >= 0:
+                socket.close(descriptor)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -178,11 +173,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self._refused():
             return
         try:
-            reply = self._page.answer({name.lower(): value for name, value in self.headers.items()})
+            reply = self._page.answer(self.headers)
             first = next(reply.chunks, b"")
-        except Exception as failure:  # a bug, or an instrument's callback: the next scrape may succeed
-            self._page.log.error("internal.export: %s: this scrape got no page", type(failure).__name__)  # noqa: TRY400 # no traceback: it may quote data
-            self._text(500, "the page could not be made: see the log of the application")
+        except Exception as failure:
+            self._log_bug(failure)
+            self._text(500, "the page could not be created: see the log of the application")
             return
         self._stream(reply, first)
 
@@ -248,34 +243,29 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.close_connection = True
         self.end_headers()
+        body = chain((first,), reply.chunks)
         try:
-            for part in _zipped(first, reply.chunks) if zipped else _both(first, reply.chunks):
+            for part in gzip_chunks(body) if zipped else body:
                 if part:
                     self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
             if chunked:
                 self.wfile.write(b"0\r\n\r\n")
             self.wfile.flush()
-        except BaseException:
-            self.close_connection = True
+        except OSError:  # the scraper has gone
+            raise
+        except Exception as failure:
+            self._log_bug(failure)
             raise
         if reply.sent is not None:
             reply.sent()
 
+    def _log_bug(self, failure: Exception) -> None:
+        """Log an exception without its traceback, which may quote data. The next scrape may succeed."""
+        self._page.log.error("internal.export: %s: this scrape got no whole page", type(failure).__name__)
+
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 # the library's name
         """Log a request for those who debug."""
         self._page.log.debug("%s %s", self.client_address[0], format % arguments)
-
-
-def _both(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _zipped(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    packer = _deflate.compressobj(1, zlib.DEFLATED, _GZIP)
-    for chunk in _both(first, rest):
-        yield packer.compress(chunk)
-    yield packer.flush()
 
 
 def _takes_gzip(accepted: str) -> bool:
@@ -283,10 +273,11 @@ def _takes_gzip(accepted: str) -> bool:
     return "gzip" in text and not _REFUSED_CODING.search(text)
 
 
-def _address(host: str, port: int) -> Any:
-    """Return the address to listen on; of a name with several, the IPv4 one, where scrapers look first."""
+def _address(host: str) -> tuple[int, str]:
+    """Return the family and address to listen on; of a name with several, the IPv4 one, where scrapers look first."""
     try:
-        addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except UnicodeError:  # a label that is empty or longer than 63 bytes
         raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from None
-    return min(addresses, key=lambda address: address[0] != socket.AF_INET)
+    family, _, _, _, address = min(addresses, key=lambda known: known[0] != socket.AF_INET)
+    return family, str(address[0])

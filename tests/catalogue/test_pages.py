@@ -36,7 +36,6 @@ WITHOUT_COMMAND = {
     "otlp.number": CODE_OF_THE_READER,
     "prom.rw.number": CODE_OF_THE_READER,
     "prom.page.number": CODE_OF_THE_READER,
-    "prom.page.buckets": CODE_OF_THE_READER,
 }
 BACKENDS = {
     "any",

@@ -6,11 +6,13 @@ import contextlib
 import gzip
 import http.client
 import logging
+import os
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,7 @@ class Page:
     def __init__(self, broken: bool = False) -> None:
         self.broken, self.sent, self.seen = broken, threading.Event(), []
 
-    def __call__(self, headers: Mapping[str, str]) -> PageReply:
+    def __call__(self, headers: Message) -> PageReply:
         self.seen.append(headers)
         return PageReply("text/plain; version=0.0.4", self.chunks(), sent=self.sent.set)
 
@@ -91,11 +93,21 @@ def test_an_old_client_gets_the_page_too(version: bytes, head: bytes) -> None:
     assert head or reply.startswith(LINES[0])
 
 
-def test_a_page_that_breaks_off_is_not_taken_for_a_whole_one() -> None:
+def test_a_page_that_breaks_off_is_not_taken_for_a_whole_one(caplog: pytest.LogCaptureFixture) -> None:
     page = Page(broken=True)
     with served(page) as server, pytest.raises(http.client.IncompleteRead):
         asked(server)
     assert not page.sent.is_set()
+    assert caplog.text.count("internal.export: ValueError") == 1
+    assert "a bug" not in caplog.text
+
+
+def test_a_page_that_cannot_begin_is_an_error_for_the_scraper_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    page = Page()
+    page.chunks = lambda: map(int, [b"no number"])  # type: ignore[method-assign,assignment]
+    with served(page) as server:
+        assert asked(server)[0] == 500
+    assert caplog.text.count("internal.export: ValueError") == 1
 
 
 @pytest.mark.parametrize(
@@ -225,6 +237,30 @@ def test_a_page_that_is_stopped_first_completes_the_replies_that_are_being_sent(
         threading.Timer(0.05, go_on.set).start()
     assert counted.is_set()
     scrape.join(10)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_a_forked_child_keeps_no_connection_of_its_parent(secure: bool, authority: tuple[trustme.CA, Path]) -> None:
+    folder = authority[1] if secure else None
+    tls = ServerTls(str(folder / "page.pem")).context if folder is not None else None
+    with served(Page(), tls=tls) as server, contextlib.closing(kept_alive(server, folder)):
+        assert server._server is not None
+        inherited = [connection.fileno() for connection in (server._server.socket, *server._server._open)]
+        open_before = [descriptor for descriptor in inherited if descriptor >= 0]
+        assert len(open_before) == 2
+        child = os.fork()
+        if child == 0:
+            server.forget()
+            os._exit(sum(map(is_open, open_before)))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def test_a_slow_scraper_delays_no_other() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -17,6 +19,7 @@ from magictel.conformance.law import LawRegistry, Need, points, require
 from magictel.conformance.laws.lifecycle import exit_code_of_child
 from magictel.conformance.points import odd, shapes
 from magictel.encoding.withheld import Withheld
+from magictel.model.metrics import Group
 
 LAWS = LawRegistry(Need.PAGE)
 _SOON = 10.0
@@ -24,16 +27,20 @@ _SOON = 10.0
 
 @LAWS.law("page.every-point")
 def every_point(case: Case) -> None:
-    """Every point is on the page, or is left out for a reason with a code, and no point affects others."""
-    exporter = case.exporter()
-    for named in (shapes, odd):
-        for name, data in named(case.run_id, case.clock.now()):
-            _, withheld = _page(exporter, data)
-            require(
-                all(part.code and part.message for part in withheld), f"{name}: left out without a code or a message"
-            )
-            bugs = [part.code for part in withheld if part.code.startswith("internal.")]
-            require(not bugs, f"{name}: {', '.join(bugs)}")
+    """Every point is on the page, or is left out for a reason with a code."""
+    exporter: Any = case.exporter()
+    for name, data in chain.from_iterable(named(case.run_id, case.clock.now()) for named in (shapes, odd)):
+        prepared = exporter.prepare(data)
+        withheld = [*prepared.withheld, *_shown(exporter, prepared.groups)[1]]
+        require(all(part.code and part.message for part in withheld), f"{name}: left out without a code or a message")
+        bugs = [part.code for part in withheld if part.code.startswith("internal.")]
+        require(not bugs, f"{name}: {', '.join(bugs)}")
+        for group in prepared.groups:
+            for point in group.points:
+                other = replace(point, attributes={**(point.attributes or {}), "other": "1"})
+                alone, both = (replace(group, points=kept, attributes=None) for kept in ([point], [point, other]))
+                body, left_out = _shown(exporter, [alone])
+                require(left_out or body != _shown(exporter, [both])[0], f"{name}: neither on the page nor left out")
 
 
 @LAWS.law("page.repeatable")
@@ -41,10 +48,10 @@ def repeatable(case: Case) -> None:
     """The same points always give the same page, in every exporter with the same settings."""
     earlier, later = case.exporter(), case.exporter()
     data = case.collection(30)
-    body = _page(earlier, data)[0]
-    require(body == _page(earlier, data)[0], "a second scrape of the same points differs")
+    body = _page(earlier, data)
+    require(body == _page(earlier, data), "a second scrape of the same points differs")
     case.clock.wait(86_400.0)
-    require(body == _page(later, data)[0], "two exporters show the same points differently, a day apart")
+    require(body == _page(later, data), "two exporters show the same points differently, a day apart")
 
 
 @LAWS.law("page.redacted")
@@ -52,7 +59,7 @@ def redacted(case: Case) -> None:
     """Dropped or redacted attributes are not on the page."""
     data = case.collection(6)
     for settings in ({"drop_attributes": ["zone"]}, {"redact_attributes": ["zo*"]}):
-        body, _ = _page(case.exporter(**settings), data)
+        body = _page(case.exporter(**settings), data)
         shown = any(f"zone-{n}".encode() in body for n in range(1, 5))
         require(not shown, f"an attribute is shown despite {next(iter(settings))}")
 
@@ -142,12 +149,15 @@ def _serving(case: Case, **settings: Any) -> tuple[Any, MeterProvider]:
     return exporter, provider
 
 
-def _page(exporter: Any, data: MetricsData) -> tuple[bytes, list[Withheld]]:
-    prepared = exporter.prepare(data)
-    _, parts = exporter.page(prepared.groups, None)
-    shown = list(parts)
-    body = b"".join(part for part in shown if isinstance(part, bytes))
-    return body, [*prepared.withheld, *(part for part in shown if isinstance(part, Withheld))]
+def _page(exporter: Any, data: MetricsData) -> bytes:
+    return _shown(exporter, exporter.prepare(data).groups)[0]
+
+
+def _shown(exporter: Any, groups: Sequence[Group]) -> tuple[bytes, list[Withheld]]:
+    """Return the page of these groups, and the points that it leaves out."""
+    parts = list(exporter.page(groups, None)[1])
+    withheld = [part for part in parts if isinstance(part, Withheld)]
+    return b"".join(part for part in parts if isinstance(part, bytes)), withheld
 
 
 def _get(port: int | None) -> bytes:

@@ -18,9 +18,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 
 from magictel.encoding.chunks import Chunk, chunks
-from magictel.encoding.impossible import possible
 from magictel.encoding.layouts import Layouts
-from magictel.encoding.prepared import Prepared
 from magictel.encoding.protobuf import varint
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus.families import Family, families
@@ -81,7 +79,7 @@ class PageEncoding:
         return names
 
     def page(self, groups: Sequence[Group], form: Form) -> Iterator[bytes | Withheld]:
-        """Yield the page of a collection, piece by piece, and a reason for every point left out.
+        """Yield the page of a prepared collection, piece by piece, and a reason for every point left out.
 
         Pages may be read side by side: each piece is made under a lock, none of them while another is sent.
         """
@@ -136,11 +134,9 @@ class _Writer:
 
     def page(self, groups: Sequence[Group]) -> Iterator[bytes | Withheld]:
         """Yield the page in pieces of any size."""
-        whole = Prepared.of(possible(groups), 0)
-        yield from whole.withheld
-        infos = self._infos(whole.groups) if self._target_info else []
+        infos = self._infos(groups) if self._target_info else []
         shown: list[Family] = [_TARGET_INFO] if infos else []
-        for part in families(whole.groups, self._names, shown):
+        for part in families(groups, self._names, shown):
             if isinstance(part, Withheld):
                 yield part
             else:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from magictel.catalogue.retry import RetryClass
 from magictel.http.error_rules import BackendError, KnownError, Rule, match
+from magictel.promql.errors import read_rules
 
 
 def scrape_error(error: str, target: str) -> KnownError:
@@ -87,22 +87,6 @@ SCRAPE_RULES: tuple[Rule, ...] = (
     ),
 )
 
-READ_RULES: tuple[Rule, ...] = (
-    Rule(
-        "prom.read.forbidden",
-        "prometheus_url refuses these credentials ({status})",
-        "set prometheus_username and prometheus_password, or prometheus_token",
-        statuses=(401, 403),
-    ),
-    Rule(
-        "prom.read.failed",
-        "the query failed ({status}): {said}",
-        retry=RetryClass.POLL,
-        when=lambda error: error.status >= 500 or error.status == 429,
-    ),
-    Rule(
-        "prom.read.no-query-api",
-        "{endpoint} has no query API like Prometheus' ({status}): {said}",
-        "set prometheus_url to the part of the URL before /api/v1/query",
-    ),
+READ_RULES = read_rules(
+    "prom", "prometheus_url", "set prometheus_username and prometheus_password, or prometheus_token"
 )

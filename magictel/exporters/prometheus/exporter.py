@@ -37,7 +37,10 @@ class PrometheusExporter(PrometheusProbes):
 
     def __init__(self, settings: PrometheusSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
-        self.encoding = PageEncoding(
+        self.encoding = self._new_encoding()
+
+    def _new_encoding(self) -> PageEncoding:
+        return PageEncoding(
             translation_strategy=self.settings.translation_strategy,
             target_info=self.settings.target_info,
             scope_labels=self.settings.scope_labels,
@@ -45,10 +48,15 @@ class PrometheusExporter(PrometheusProbes):
             created=self.settings.created,
         )
 
+    def after_fork(self) -> None:
+        """Drop what a scrape in the parent was encoding at the fork, and its lock."""
+        super().after_fork()
+        self.encoding = self._new_encoding()
+
     @property
     def form(self) -> Form:
         """The form of the page in its first scrape; before it, the form that magictel asks for."""
-        return negotiate(self.accepted) if self.scraped else negotiate(ACCEPT)
+        return negotiate(ACCEPT if self.scrapes.first is None else self.scrapes.accepted)
 
     def page(self, groups: Sequence[Group], accept: str | None) -> tuple[str, Iterator[bytes | Withheld]]:
         """Return the page in the form that a scraper prefers."""

@@ -10,10 +10,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from magictel.errors import WireError
-from magictel.exporters.prometheus.errors import READ_RULES, scrape_error
-from magictel.exporters.prometheus.response import Target, of_page, targets_of
+from magictel.exporters.prometheus.errors import scrape_error
 from magictel.exporters.prometheus.settings import PrometheusSettings
-from magictel.http.asking import ask
+from magictel.exporters.prometheus.targets import failure_of, latest, target_of
 from magictel.http.messages import reading
 from magictel.http.wire import Wire
 from magictel.ladder.credentials import REFUSED, accepted
@@ -26,12 +25,10 @@ from magictel.net.address import parse_endpoint
 from magictel.net.endpoint import Endpoint
 from magictel.net.tls import TlsOptions
 from magictel.plugin.page_exporter import PageExporter, client_tls
-from magictel.promql.query import QueryApi, any_of
 from magictel.sources.prometheus_pages import ACCEPT, OPENMETRICS
 from magictel.sources.recording import Recordings
 from magictel.transports.http import HttpTransport
 
-_TARGETS = "/api/v1/targets"
 _SCRAPED, _KEPT = "scrape_samples_scraped", "scrape_samples_post_metric_relabeling"
 """What Prometheus stores for each scrape: the samples of the page, and those that its rules keep."""
 _PATH = "correct url, host, port and path: the page is where the application serves it"
@@ -42,8 +39,6 @@ _EMPTY = "use the application once, and check that it measures with the MeterPro
 _NOT_YET = "magictel check TARGET --wait 60s"
 _OLD = "see whether this Prometheus is overloaded, or its clock wrong: magictel check TARGET --wait 60s"
 _RELABELLED = "see metric_relabel_configs of the scrape job"
-_AMBIGUOUS = "set url to the address that Prometheus scrapes"
-_TARGET_DROPPED = "see relabel_configs of the scrape job: a keep or drop rule does not fit this target"
 _NOT_SERVED = "start the application with this exporter; in a container or on another machine set url to its address"
 _DELAY = 3.0
 """Scrapes of a target that may be missing before its latest one counts as old."""
@@ -168,7 +163,7 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
     def is_scraped(self, wire: Wire) -> Finding:
         """Ask the Prometheus for its target, and how many samples it stores of it."""
         page = self.endpoints()[0]
-        target = self.target_of(wire, page)
+        target = target_of(wire, page)
         if isinstance(target, Finding):
             return target
         evidence: dict[str, Any] = {"target": target.url, "labels": dict(target.labels), "health": target.health}
@@ -182,7 +177,7 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
         message = f"{wire.endpoint} scrapes {target.shown}{every}: up, last {ago:.0f} s ago"
         if target.interval and ago > _DELAY * target.interval + 5:
             return Finding.warned(Rung.WRITE, "prom.page.old", f"{message}, too long ago", _OLD, **evidence)
-        samples, kept = (self._latest(wire, name, target) for name in (_SCRAPED, _KEPT))
+        samples, kept = (latest(wire, name, target, self.clock.now()) for name in (_SCRAPED, _KEPT))
         if samples is None or kept is None:
             return Finding.passed(Rung.WRITE, message, **evidence)
         evidence |= {"samples": samples, "kept": kept}
@@ -190,31 +185,6 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
             lost = f"{message}; {samples - kept:g} of {samples:g} samples are dropped by metric_relabel_configs"
             return Finding.warned(Rung.WRITE, "prom.page.relabelled", lost, _RELABELLED, **evidence)
         return Finding.passed(Rung.WRITE, f"{message}, {samples:g} samples", **evidence)
-
-    def target_of(self, wire: Wire, page: Endpoint) -> Target | Finding:
-        """Return the target that is a page, or the failed finding of the write rung. Raise `WireError`."""
-        answer = ask(wire, _TARGETS, READ_RULES)
-        if isinstance(answer, Unreadable):
-            return Finding.failed(Rung.WRITE, answer.code, answer.message, answer.remedy)
-        active, dropped = targets_of(answer)
-        alike = of_page(active, page)
-        urls = [target.url for target in active]
-        if len(alike) == 1:
-            return alike[0]
-        if alike:
-            several = ", ".join(target.url for target in alike[:4])
-            message = f"several targets of {wire.endpoint} may be this page: {several}"
-            return Finding.warned(Rung.WRITE, "prom.page.ambiguous", message, _AMBIGUOUS, targets=urls[:20])
-        gone = next((url for url in dropped if _ends_alike(url, page)), None)
-        if gone is not None:
-            message = f"{wire.endpoint} discovers {gone}, but a rule of relabel_configs drops it"
-            return Finding.failed(Rung.WRITE, "prom.page.target-dropped", message, _TARGET_DROPPED)
-        known = f"its {_number(len(active), 'target')}" if active else "it has no targets"
-        message = f"{wire.endpoint} does not scrape {page}" + (f": it is not among {known}" if active else f": {known}")
-        remedy = (
-            f"add to scrape_configs: static_configs with targets: ['{page.host}:{page.port}'], and reload Prometheus"
-        )
-        return Finding.failed(Rung.WRITE, "prom.page.no-target", message, remedy, targets=urls[:20])
 
     # ---- the page of a sample ------------------------------------------------------------------------------------------
 
@@ -225,7 +195,7 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
         page = self.sample_page()
         try:
             with reading():
-                target = self.target_of(wire, page)
+                target = target_of(wire, page)
         except WireError as failure:
             finding = explain_wire_error(failure, wire)
             return replace(finding, message=f"prometheus_url: {finding.message}")
@@ -243,34 +213,12 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
     def sample_page(self) -> Endpoint:
         """Return the address of the page that is served for a sample."""
         settings = self.settings
-        return parse_endpoint(settings.served_at(settings.host, settings.sample_port or settings.port or 80)).endpoint
+        return parse_endpoint(settings.served_at(settings.sample_port or settings.port or 80)).endpoint
 
-    def scrape_failure(self) -> Unreadable | None:
+    def scrape_failure(self, timeout: float) -> Unreadable | None:
         """Return the latest error of the target that is the sample's page, if it has one. Raise `WireError`."""
-        wire = self.prometheus_wire()
-        answer = ask(wire, _TARGETS, READ_RULES) if wire is not None else {}
-        if isinstance(answer, Unreadable):
-            return answer
-        failed = [target for target in of_page(targets_of(answer)[0], self.sample_page()) if target.error]
-        return scrape_error(failed[0].error, failed[0].url).unreadable() if failed else None
-
-    def added_labels(self, wire: Wire) -> frozenset[str]:
-        """Return the names of the labels that the Prometheus adds to the sample's series. Raise `WireError`."""
-        answer = ask(wire, _TARGETS, READ_RULES)
-        targets = [] if isinstance(answer, Unreadable) else of_page(targets_of(answer)[0], self.sample_page())
-        return frozenset(name for target in targets for name in target.labels)
-
-    def _latest(self, wire: Wire, name: str, target: Target) -> float | None:
-        """Return the latest value of a metric that Prometheus writes for each scrape, or None."""
-        labels = ",".join(f"{label}=~{any_of([target.labels.get(label, '')])}" for label in ("job", "instance"))
-        now = self.clock.now()
-        rows = QueryApi(wire, now, READ_RULES).samples(
-            f'__name__="{name}",{labels}', now - 3 * (target.interval or 60) - 60, now + 1
-        )
-        if isinstance(rows, Unreadable):
-            return None
-        values = [sample for row in rows for sample in row.get("values", ())]
-        return float(max(values)[1]) if values else None
+        wire = self.prometheus_wire(min(timeout, self.settings.timeout))
+        return None if wire is None else failure_of(wire, self.sample_page())
 
 
 def _in_page_terms(finding: Finding, page: Endpoint) -> Finding:
@@ -279,11 +227,6 @@ def _in_page_terms(finding: Finding, page: Endpoint) -> Finding:
         return finding
     message = f"no application serves this page now: nothing is listening on {page.host}:{page.port}"
     return replace(finding, code="prom.page.not-served", message=message, remedy=_NOT_SERVED)
-
-
-def _ends_alike(url: str, page: Endpoint) -> bool:
-    """Return whether a dropped target has the page's port and path."""
-    return url.endswith(f":{page.port}{page.path or '/'}")
 
 
 def _number(count: int, what: str) -> str:

@@ -19,23 +19,14 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from magictel.encoding.columns import by_distinct, doubles, histogram_columns, transposed
 from magictel.encoding.protobuf import field, packed_varints, varint, zigzag
 from magictel.encoding.templates import Column, Constant, Filled
-from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus.exemplars import by_bucket, exemplar_labels, exemplars_of, latest
 from magictel.exporters.prometheus.families import Family
+from magictel.exporters.prometheus.family_encoder import FamilyEncoder
 from magictel.exporters.prometheus.names import PageNames
-from magictel.formats.prometheus.label_columns import (
-    Labellers,
-    LabelRows,
-    encoded_label,
-    encoded_labels,
-    in_place,
-    joined,
-    labeller,
-)
-from magictel.formats.prometheus.names import label_value, labels
+from magictel.formats.prometheus.label_columns import Labellers, encoded_label, encoded_labels, in_place
+from magictel.formats.prometheus.names import label_value
 from magictel.formats.prometheus.native import Side, is_native, native
-from magictel.formats.prometheus.series import reserved
-from magictel.model.metrics import Attributes, Kind, Series, Stream, attributes_of, starts_of, values_of
+from magictel.model.metrics import Attributes, Kind, Stream, attributes_of, starts_of, values_of
 
 _TYPES = {"counter": 0, "gauge": 1, "info": 1, "unknown": 3, "histogram": 4}
 _VALUES = {"counter": 3, "gauge": 2, "info": 2, "unknown": 5, "histogram": 7}
@@ -46,12 +37,11 @@ _NAN, _STALE = (struct.pack("<Q", bits) for bits in (0x7FF8000000000001, 0x7FF00
 """The ordinary NaN, in the bits that Prometheus writes, and the marker of a series that has ended (model/value)."""
 
 
-class ProtobufFamily:
-    """A family's metrics, and the template that makes them."""
+class ProtobufFamily(FamilyEncoder):
+    """A family's metrics (field 4 of the family), and the template that makes them."""
 
     def __init__(self, names: PageNames, family: Family, labellers: Labellers) -> None:
-        self._names = names
-        self._labellers = labellers
+        super().__init__(names, labellers, _pairs, encoded_labels)
         self._counter = family.type == "counter"
         self._tag = varint(_VALUES[family.type] << 3 | 2)
         name, text = family.name.encode(), label_value(family.help).encode()
@@ -65,26 +55,13 @@ class ProtobufFamily:
 
     def info(self, labels_of_info: Mapping[str, str]) -> bytes:
         """Return the metric of an info."""
-        return _metric(labels_of_info, self._tag, b"\x09" + struct.pack("<d", 1.0))
+        return self._whole(_pairs(labels_of_info), b"\x09" + struct.pack("<d", 1.0))
 
     # ---- point by point ------------------------------------------------------------------------------------------------
 
-    def encode(self, series: Series, point: Any) -> bytes | Withheld:
-        """Return a point's `Metric`, as field 4 of its family, or why it is left out."""
-        stream = series.stream
-        try:
-            value = self._value(point)
-        except OverflowError:
-            return Withheld("prom.page.number", "a number is too large for a 64-bit float", str(series))
-        except ValueError as failure:
-            return Withheld("prom.page.buckets", str(failure), str(series))
-        fixed = self._names.fixed(stream)
-        texts = labels(series.attributes, reserved(stream, fixed), self._names.named(stream))
-        return _metric(texts, self._tag, value, fixed)
-
     def _value(self, point: Any) -> bytes:
         if isinstance(point, HistogramDataPoint):
-            return self._classic(point, tuple(point.explicit_bounds), tuple(point.bucket_counts))
+            return self._classic(point, point.explicit_bounds, point.bucket_counts)
         if isinstance(point, ExponentialHistogramDataPoint):
             native_shape = self._names.native_histograms and is_native(point)
             return self._native_value(point) if native_shape else self._classic(point, (), ())
@@ -95,14 +72,14 @@ class ProtobufFamily:
         start = _timestamp(3, point.start_time_unix_nano)
         return value + (field(2, self._exemplar(exemplar)) if exemplar is not None else b"") + start
 
-    def _classic(self, point: Any, bounds: tuple[float, ...], counts: tuple[int, ...]) -> bytes:
-        if len(counts) != (len(bounds) + 1 if bounds or counts else 0):
-            raise ValueError(f"{len(counts)} counts do not fit {len(bounds)} bounds")
-        finite = [bound for bound in bounds if bound != math.inf]
-        shown = by_bucket(point.exemplars, finite)
-        running = [*list(accumulate(counts))[: len(finite)], point.count]
+    def _whole(self, encoded: bytes, value: bytes, point: Any = None) -> bytes:
+        return field(4, encoded + self._tag + varint(len(value)) + value)
+
+    def _classic(self, point: Any, bounds: Sequence[float], counts: Sequence[int]) -> bytes:
+        shown = by_bucket(point.exemplars, bounds)
+        running = [*accumulate(counts[:-1]), point.count]
         parts = [_count(1, point.count), b"\x11", _STALE if point.sum is None else _double(point.sum)]
-        for index, (count, bound) in enumerate(zip(running, [*finite, math.inf], strict=True)):
+        for index, (count, bound) in enumerate(zip(running, [*bounds, math.inf], strict=True)):
             exemplar = field(3, self._exemplar(shown[index])) if index in shown else b""
             parts.append(field(3, _count(1, count) + b"\x11" + struct.pack("<d", bound) + exemplar))
         return b"".join(parts) + _timestamp(15, point.start_time_unix_nano)
@@ -136,7 +113,7 @@ class ProtobufFamily:
         try:
             if stream.kind is Kind.HISTOGRAM:
                 values = _classic_column(points)
-                return None if values is None else Filled(None, [self._whole(stream, attributes_of(points), values)])
+                return None if values is None else Filled(None, [self._wholes(stream, attributes_of(points), values)])
             starts = starts_of(points) if self._counter else [0]
             tails = {start: _timestamp(3, start) for start in set(starts)}
             sizes = set(map(len, tails.values()))
@@ -159,7 +136,7 @@ class ProtobufFamily:
         leads = {size: _METRIC + varint(size + len(ending) + variant) for size in set(map(len, labelled))}
         return [[leads[len(pairs)] + pairs + ending for pairs in labelled], b""]
 
-    def _whole(self, stream: Stream, attributes: Sequence[Attributes], values: Column) -> Column:
+    def _wholes(self, stream: Stream, attributes: Sequence[Attributes], values: Column) -> Column:
         """Return metrics of these values, which have sizes of their own."""
         tags = {size: self._tag + varint(size) for size in set(map(len, values))}
         return [
@@ -170,32 +147,18 @@ class ProtobufFamily:
 
     def _labelled(self, stream: Stream, attributes: Sequence[Attributes]) -> Sequence[bytes]:
         """Return the labels of each series."""
-        parted = labeller(self._labellers, self._names.named(stream), encoded_labels).rows(attributes)
-        columns = [self._label_column(stream, rows) for rows in parted]
+        columns, positions = self._label_columns(stream, attributes)
         if len(columns) > 1:
-            whole: Any = in_place(len(attributes), columns, [rows.rows.positions or () for rows in parted])
+            whole: Any = in_place(len(attributes), columns, positions)
             return list(whole)
         return [columns[0]] * len(attributes) if isinstance(columns[0], bytes) else columns[0]
-
-    def _label_column(self, stream: Stream, rows: LabelRows) -> Column | bytes:
-        """Return the labels of series whose attributes have the same keys."""
-        texts = self._names.fixed(stream)
-        taken = reserved(stream, texts)
-        fixed = _pairs(texts)
-        if rows.clash or not frozenset(taken).isdisjoint(rows.names):
-            named = self._names.named(stream)
-            return [_pairs(labels(given, taken, named)) + fixed for given in rows.rows.attributes]
-        in_order = sorted(zip(rows.names, rows.columns, strict=True), key=lambda pair: pair[0])
-        return joined([*(column for _, column in in_order), fixed])
 
 
 def _classic_column(points: Sequence[Any]) -> Column | None:
     """Return histograms with equal bounds; None where `ProtobufFamily.encode` has to. Raises `OverflowError`, `TypeError`."""
     histograms = histogram_columns(points)
-    if histograms is None or histograms.bounds[-1:] == (math.inf,):
-        return None
-    sums = doubles(histograms.sums, b"")
-    if sums is None:
+    sums = None if histograms is None else doubles(histograms.sums, b"")
+    if histograms is None or sums is None:
         return None
     parts: list[Iterable[bytes]] = [map(_count_and_sum, histograms.counts), sums]
     running: list[int] = [0] * len(points)
@@ -217,11 +180,6 @@ def _bucket(count: int) -> bytes:
     """Return a bucket up to its bound."""
     content = _count(1, count) + b"\x11"
     return b"\x1a" + varint(len(content) + 8) + content
-
-
-def _metric(texts: Mapping[str, str], tag: bytes, value: bytes, fixed: Mapping[str, str] | None = None) -> bytes:
-    """Return a metric with these labels, in order, and then the `fixed` ones."""
-    return field(4, _pairs(texts) + _pairs(fixed or {}) + tag + varint(len(value)) + value)
 
 
 def _pairs(texts: Mapping[str, str]) -> bytes:

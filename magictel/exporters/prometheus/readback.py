@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from magictel.exporters.prometheus.errors import READ_RULES
 from magictel.exporters.prometheus.families import left_out
+from magictel.exporters.prometheus.targets import added_labels
 from magictel.model.metrics import Point, Series
 from magictel.model.verification import RUN_ID, Expected, SampleQuery, Seen, Unreadable, Value
-from magictel.plugin.interface import ReadBack
 from magictel.promql import expected as expectation
 from magictel.promql.query import QueryApi
+from magictel.promql.readback import QueryReadBack
 from magictel.sources.prometheus_grammar import LineError
 from magictel.sources.prometheus_pages import OPENMETRICS, pages
 from magictel.sources.prometheus_samples import Samples
@@ -25,7 +26,7 @@ _ADDED = frozenset({"job", "instance"})
 """Labels that every Prometheus adds to a target's series."""
 
 
-class PageReadBack(ReadBack["PrometheusExporter"]):
+class PageReadBack(QueryReadBack["PrometheusExporter"]):
     """How a point of the page looks in Prometheus after a scrape."""
 
     def __init__(self, exporter: PrometheusExporter) -> None:
@@ -60,7 +61,8 @@ class PageReadBack(ReadBack["PrometheusExporter"]):
         infos = api.infos(jobs, instances, query.since, until) if rows else []
         if isinstance(infos, Unreadable):
             return infos
-        return self._shown(rows, infos, query.expected, self.exporter.added_labels(wire) | _ADDED)
+        added = added_labels(wire, self.exporter.sample_page()) | _ADDED
+        return self._shown(rows, infos, query.expected, added)
 
     def unproven(self) -> Unreadable | None:
         """Return that our own scrape proves the page, and no Prometheus."""
@@ -69,36 +71,16 @@ class PageReadBack(ReadBack["PrometheusExporter"]):
         why = "magictel scraped the page itself and every point is on it; whether a Prometheus scrapes it is not known"
         return Unreadable("prom.page.own-scrape", why, _OWN)
 
-    def cannot_query(self) -> Unreadable | None:
-        """Return that without a Prometheus nothing can be queried."""
-        if self.exporter.settings.prometheus_url:
-            return None
-        return Unreadable("verify.unsupported", "a page stores nothing; which Prometheus scrapes it is not known", _OWN)
-
-    def visible_delay(self) -> float | Unreadable:
-        """Return that a scraped sample is shown at once."""
-        return 0.0
-
-    def run_size(self, run_id: str) -> int | Unreadable:
-        """Return the number of stored points of the run."""
-        api = self._api()
-        return api if isinstance(api, Unreadable) else api.count(run_id)
-
-    def forget_run(self, run_id: str) -> int | Unreadable:
-        """Delete the run's series with the admin API."""
-        api = self._api()
-        return api if isinstance(api, Unreadable) else api.delete(run_id)
-
     def _label(self, key: str) -> str:
         """Return an attribute's label on the page."""
         return self.exporter.encoding.names(self.exporter.form).label(key)
 
-    def _api(self) -> QueryApi | Unreadable:
+    def api(self) -> QueryApi | Unreadable:
+        """Return the query API of the Prometheus, or that no option names it."""
         wire = self.exporter.prometheus_wire()
         if wire is None:
-            return Unreadable(
-                "verify.no-clean", "a page stores nothing; which Prometheus scrapes it is not known", _OWN
-            )
+            why = "a page stores nothing; which Prometheus scrapes it is not known"
+            return Unreadable("verify.unsupported", why, _OWN)
         return QueryApi(wire, self.exporter.clock.now(), READ_RULES, self._label(RUN_ID))
 
     def _own_scrape(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:

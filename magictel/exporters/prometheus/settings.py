@@ -9,7 +9,7 @@ from magictel.errors import SettingsError
 from magictel.formats.prometheus.names import TranslationStrategy
 from magictel.net.address import Address, parse_endpoint
 from magictel.secrets.secret import Secret
-from magictel.settings.login import basic
+from magictel.settings.login import basic, half_logins
 from magictel.settings.model import Problem, option
 from magictel.settings.page import PageSettings
 
@@ -102,17 +102,7 @@ class PrometheusSettings(PageSettings, frozen=True, kw_only=True, forbid_unknown
     def problems(self) -> Iterable[Problem]:
         """Add: an address of the Prometheus that does not parse, and credentials for it that are incomplete or of two kinds."""
         yield from super().problems()
-        for lacks, has in (
-            ("prometheus_password", "prometheus_username"),
-            ("prometheus_username", "prometheus_password"),
-        ):
-            if getattr(self, has) is not None and getattr(self, lacks) is None:
-                yield (
-                    lacks,
-                    "config.credentials",
-                    f"{lacks}: not set, but {has} needs it",
-                    f"set {lacks}, or unset {has}",
-                )
+        yield from half_logins(self, "prometheus_")
         if self.prometheus_token and self.prometheus_username is not None:
             message = "prometheus_token: a user and a password are set as well, but only one can be sent"
             yield "prometheus_token", "config.credentials", message, "keep one of them"

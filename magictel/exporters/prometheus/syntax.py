@@ -30,9 +30,9 @@ def quoted(text: str) -> str:
     return f'"{text.translate(_ESCAPES)}"'
 
 
-def label_texts(texts: Mapping[str, str]) -> str:
+def label_texts(texts: Mapping[str, str]) -> bytes:
     """Return labels in the order of their names, each with a comma behind it."""
-    return "".join(f"{_key(name)}={quoted(texts[name])}," for name in sorted(texts))
+    return "".join(f"{_key(name)}={quoted(texts[name])}," for name in sorted(texts)).encode()
 
 
 def label_columns(name: str, texts: Sequence[str]) -> Column:
@@ -71,18 +71,18 @@ def seconds_text(nanoseconds: int) -> bytes:
 
 
 def prefixes(name: str, texts: Column | bytes, before: bytes = b"") -> Column | bytes:
-    """Return what comes before each value: the name and these labels, without a comma at their end."""
-    begin, alone = before + opening(name), before + prefix(name, "")
+    """Return what comes before each value: the name, and labels each with a comma behind it."""
+    begin, alone = before + opening(name), before + prefix(name, b"")
     if isinstance(texts, bytes):
-        return begin + texts + b"} " if texts else alone
-    return [begin + text + b"} " if text else alone for text in texts]
+        return begin + texts[:-1] + b"} " if texts else alone
+    return [begin + text[:-1] + b"} " if text else alone for text in texts]
 
 
-def prefix(name: str, text: str) -> bytes:
+def prefix(name: str, text: bytes) -> bytes:
     """Return what comes before a value: the name, and labels each with a comma behind it."""
     if not text:
         return f"{name} ".encode() if is_metric_name(name) else f"{{{quoted(name)}}} ".encode()
-    return opening(name) + text[:-1].encode() + b"} "
+    return opening(name) + text[:-1] + b"} "
 
 
 def opening(name: str) -> bytes:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import accumulate
 from operator import add, attrgetter
@@ -16,9 +15,9 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from magictel.encoding.columns import by_distinct, histogram_columns, transposed
 from magictel.encoding.templates import Column, Constant, Filled, Pieces
-from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus.exemplars import by_bucket, exemplar_labels, exemplars_of, latest
 from magictel.exporters.prometheus.families import Family, Type
+from magictel.exporters.prometheus.family_encoder import FamilyEncoder
 from magictel.exporters.prometheus.names import PageNames
 from magictel.exporters.prometheus.syntax import (
     label_columns,
@@ -31,14 +30,14 @@ from magictel.exporters.prometheus.syntax import (
     prefixes,
     seconds_text,
 )
-from magictel.formats.prometheus.label_columns import Labellers, LabelRows, in_place, joined, labeller
-from magictel.formats.prometheus.names import label_value, labels
+from magictel.formats.prometheus.label_columns import Labellers, in_place, joined
+from magictel.formats.prometheus.names import label_value
 from magictel.formats.prometheus.numbers import open_metrics
-from magictel.formats.prometheus.series import parts, reserved
-from magictel.model.metrics import Attributes, Kind, Series, Stream, starts_of, values_of
+from magictel.formats.prometheus.series import parts
+from magictel.model.metrics import Attributes, Kind, Stream, starts_of, values_of
 
 
-class TextFamily:
+class TextFamily(FamilyEncoder):
     """A family's lines, and the template that makes them.
 
     `taken` are the names of all samples of the page, to which the family adds its own in OpenMetrics. `created`: whether it may have
@@ -55,8 +54,7 @@ class TextFamily:
         openmetrics: bool,
         created: bool,
     ) -> None:
-        self._names = names
-        self._labellers = labellers
+        super().__init__(names, labellers, label_texts, label_columns)
         self._name = family.name
         self._type: Type
         self._type, self._title = family.type, family.name
@@ -79,50 +77,33 @@ class TextFamily:
 
     # ---- point by point ------------------------------------------------------------------------------------------------
 
-    def encode(self, series: Series, point: Any) -> bytes | Withheld:
-        """Return a point's lines, or why it is left out."""
-        stream = series.stream
-        try:
-            samples = self._samples(point)
-        except OverflowError:
-            return Withheld("prom.page.number", "a number is too large for a 64-bit float", str(series))
-        except ValueError as failure:
-            return Withheld("prom.page.buckets", str(failure), str(series))
-        fixed = self._names.fixed(stream)
-        texts = labels(series.attributes, reserved(stream, fixed), self._names.named(stream))
-        text = label_texts(texts) + label_texts(fixed)
-        lines = [
-            prefix(f"{self._name}{suffix}", text + (f'le="{le}",' if le else "")) + value + b"\n"
-            for suffix, le, value in samples
-        ]
-        if self._created and point.start_time_unix_nano:
-            lines.append(prefix(self._created, text) + seconds_text(point.start_time_unix_nano) + b"\n")
-        return b"".join(lines)
-
-    def _samples(self, point: Any) -> list[tuple[str, str, bytes]]:
-        """Return what a point becomes: suffix, `le`, and the value with its exemplar. Raises `OverflowError`, `ValueError`."""
+    def _value(self, point: Any) -> list[tuple[str, bytes, bytes]]:
+        """Return what a point becomes: suffix, the label `le`, and the value with its exemplar."""
         exemplars = point.exemplars if self._exemplars else ()
-        if not isinstance(point, HistogramDataPoint) and self._type != "histogram":
-            return [("", "", number_text(point.value) + self._exemplar(latest(exemplars)))]
-        bounds: tuple[float, ...] = ()
-        counts: tuple[int, ...] = ()
+        if self._type != "histogram":
+            return [("", b"", number_text(point.value) + self._exemplar(latest(exemplars)))]
+        bounds: Sequence[float] = ()
+        counts: Sequence[int] = ()
         if isinstance(point, HistogramDataPoint):
-            bounds, counts = tuple(point.explicit_bounds), tuple(point.bucket_counts)
-            if len(counts) != (len(bounds) + 1 if bounds or counts else 0):
-                raise ValueError(f"{len(counts)} counts do not fit {len(bounds)} bounds")
-        rows = parts(bounds, open_metrics)
-        values = [*list(accumulate(counts))[: len(rows) - 3], point.count, point.sum, point.count]
-        shown = by_bucket(exemplars, [bound for bound in bounds if bound != math.inf])
+            bounds, counts = point.explicit_bounds, point.bucket_counts
+        values = [*accumulate(counts[:-1]), point.count, point.sum, point.count]
+        shown = by_bucket(exemplars, bounds)
         return [
-            (suffix, le, number_text(value) + self._exemplar(shown.get(index) if le else None))
-            for index, ((suffix, le), value) in enumerate(zip(rows, values, strict=True))
+            (suffix, _bound(le), number_text(value) + self._exemplar(shown.get(index) if le else None))
+            for index, ((suffix, le), value) in enumerate(zip(parts(bounds, open_metrics), values, strict=True))
             if value is not None  # a sum is optional in OTLP
         ]
+
+    def _whole(self, encoded: bytes, value: list[tuple[str, bytes, bytes]], point: Any) -> bytes:
+        lines = [prefix(f"{self._name}{suffix}", encoded + le) + number + b"\n" for suffix, le, number in value]
+        if self._created and point.start_time_unix_nano:
+            lines.append(prefix(self._created, encoded) + seconds_text(point.start_time_unix_nano) + b"\n")
+        return b"".join(lines)
 
     def _exemplar(self, exemplar: Any | None) -> bytes:
         if exemplar is None:
             return b""
-        text = label_texts(exemplar_labels(self._names, exemplar))[:-1].encode()
+        text = label_texts(exemplar_labels(self._names, exemplar))[:-1]
         return b" # {%b} %b %b" % (text, number_text(exemplar.value), seconds_text(exemplar.time_unix_nano))
 
     # ---- column by column ----------------------------------------------------------------------------------------------
@@ -134,7 +115,7 @@ class TextFamily:
         columns: list[Column | None]
         if stream.kind is Kind.HISTOGRAM:
             histograms = histogram_columns(points)
-            if histograms is None or histograms.bounds[-1:] == (math.inf,):
+            if histograms is None:
                 return None
             variant = tuple(histograms.bounds), histograms.sums[0] is not None
             columns = _running(histograms.buckets) + _totals(histograms.counts, histograms.sums)
@@ -169,47 +150,31 @@ class TextFamily:
 
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
         """The text around the holes of these series."""
-        parted = labeller(self._labellers, self._names.named(stream), label_columns).rows(attributes)
-        constants = [self._constants(stream, variant, rows) for rows in parted]
+        columns, positions = self._label_columns(stream, attributes)
+        constants = [self._constants(variant, column) for column in columns]
         if len(constants) == 1:
             return constants[0]
-        return [
-            in_place(len(attributes), column, [rows.rows.positions or () for rows in parted])
-            for column in zip(*constants, strict=True)
-        ]
+        return [in_place(len(attributes), column, positions) for column in zip(*constants, strict=True)]
 
-    def _constants(self, stream: Stream, variant: Hashable, rows: LabelRows) -> Sequence[Constant]:
-        """The constants of series whose attributes have the same keys."""
-        text = self._label_column(stream, rows)
-        bare = [each[:-1] for each in text] if not isinstance(text, bytes) else text[:-1]
+    def _constants(self, variant: Hashable, text: Column | bytes) -> Sequence[Constant]:
+        """The constants of series with these labels, each with a comma behind it."""
         assert isinstance(variant, tuple)
         histogram, created = variant
         constants: list[Constant] = []
         if histogram is None:
-            constants.append(prefixes(self._name, bare))
+            constants.append(prefixes(self._name, text))
         else:
             bounds, has_sums = histogram
             begin = opening(f"{self._name}_bucket")
             first, later = joined([begin, text]), joined([b"\n" + begin, text])
             for suffix, le in parts(bounds, open_metrics):
                 if le:
-                    constants.append(Pieces((later if constants else first, f'le="{le}"}} '.encode())))
+                    constants.append(Pieces((later if constants else first, _bound(le)[:-1] + b"} ")))
                 elif suffix != "_sum" or has_sums:
-                    constants.append(prefixes(f"{self._name}{suffix}", bare, b"\n"))
+                    constants.append(prefixes(f"{self._name}{suffix}", text, b"\n"))
         if created:
-            constants.append(prefixes(self._created, bare, b"\n"))
+            constants.append(prefixes(self._created, text, b"\n"))
         return [*constants, b"\n"]
-
-    def _label_column(self, stream: Stream, rows: LabelRows) -> Column | bytes:
-        """Return the labels of each series, each with a comma behind it."""
-        texts = self._names.fixed(stream)
-        taken = reserved(stream, texts)
-        fixed = label_texts(texts).encode()
-        if rows.clash or not frozenset(taken).isdisjoint(rows.names):
-            named = self._names.named(stream)
-            return [label_texts(labels(given, taken, named)).encode() + fixed for given in rows.rows.attributes]
-        in_order = sorted(zip(rows.names, rows.columns, strict=True), key=lambda pair: pair[0])
-        return joined([*(column for _, column in in_order), fixed])
 
 
 def _openmetrics_type(family: Family, taken: set[str]) -> tuple[Type, str]:
@@ -223,6 +188,11 @@ def _openmetrics_type(family: Family, taken: set[str]) -> tuple[Type, str]:
     suffix, instead = otherwise[family.type]
     title = family.name.removesuffix(suffix)
     return (instead, family.name) if title in (family.name, "", *taken) else (family.type, title)
+
+
+def _bound(le: str) -> bytes:
+    """Return the label of a bucket, with a comma behind it; nothing for other series."""
+    return f'le="{le}",'.encode() if le else b""
 
 
 def _running(buckets: Sequence[Sequence[int]]) -> list[Column | None]:

@@ -26,6 +26,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
+from magictel.encoding.impossible import possible
+from magictel.encoding.prepared import Prepared
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus.encoding import PageEncoding
 from magictel.exporters.prometheus.negotiation import Form
@@ -105,7 +107,8 @@ def exponential(
 
 
 def page(data: MetricsData, form: Form = TEXT, encoding: PageEncoding | None = None) -> Page:
-    parts = list((encoding or PageEncoding()).page(list(groups(data)), form))
+    prepared = Prepared.of(possible(groups(data)), 0)
+    parts = [*prepared.withheld, *(encoding or PageEncoding()).page(prepared.groups, form)]
     body = b"".join(part for part in parts if isinstance(part, bytes))
     return Page(body, [part for part in parts if isinstance(part, Withheld)])
 

@@ -207,6 +207,24 @@ def test_a_scrape_that_does_not_come_is_no_delivery(tmp_path: Path) -> None:
     assert "scrape_timeout" in row["message"]
 
 
+def test_a_prometheus_that_answers_nonsense_while_it_is_waited_for_does_not_end_the_wait(tmp_path: Path) -> None:
+    class Forgetful(FakePrometheus):
+        asked = 0
+
+        def targets(self, request: Request, parameters: Parameters) -> Reply:
+            self.asked += 1
+            return success(self.given if self.asked == 1 else {"activeTargets": ["no target"]})
+
+    emulator = Forgetful()
+    with Server(emulator).start() as server:
+        emulator.given = {"activeTargets": [target(port := refused(), scrapeInterval="1s")]}
+        where = {"PROMETHEUS_URL": server.origin, "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)}
+        options = ("--set", "host=127.0.0.1", "--deadline", "1.5s", "--format", "json")
+        sent = magictel("send-sample", "prometheus", *options, folder=tmp_path, environment=where)
+    (row,) = sent.document["targets"]
+    assert (sent.code, row["code"], emulator.asked > 1) == (1, "page.not-scraped", True)
+
+
 def test_a_recording_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "page.prom").write_text("# TYPE a gauge\na 1\n")
     ran = magictel("replay", "page.prom", "--to", "prometheus", folder=tmp_path)

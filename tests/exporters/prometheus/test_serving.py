@@ -23,9 +23,11 @@ from magictel.exporters.prometheus import PrometheusExporter, PrometheusSettings
 from magictel.registry import entry_points
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
 from magictel.sandbox.server import Server
+from magictel.secrets.secret import Secret
 from magictel.settings.convert import Unfit, convert
 from magictel.settings.fields import fields_of
 from tests.fake_clock import FakeClock
+from tests.transports.servers import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -33,11 +35,6 @@ def _fresh_global_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK lets the global provider be set once in a process."""
     monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER_SET_ONCE", Once())
     monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", None)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def page(port: int | None, **headers: str) -> tuple[int, str]:
@@ -99,35 +96,38 @@ def test_every_scrape_collects_and_the_ledger_counts_its_points() -> None:
             line = next(line for line in page(exporter.port)[1].splitlines() if line.startswith("orders_total"))
             values.append(float(line.split()[-1]))
         assert values == [2, 4, 6]
-        assert exporter.scraped
         wait_for(lambda: exporter.ledger.sent == 3)
     assert (exporter.ledger.delivered, exporter.ledger.balanced) == (3, True)
 
 
-def test_scrapes_during_a_slow_collection_share_it() -> None:
-    begun, go_on, calls = threading.Event(), threading.Event(), []
+def test_scrapes_during_a_slow_collection_share_it_and_none_waits_longer_than_it_wants() -> None:
+    go_on, calls, asked = threading.Event(), [], []
 
     def slow(_: CallbackOptions) -> list[Observation]:
         calls.append(1)
-        begun.set()
         go_on.wait(10)
         return [Observation(len(calls))]
 
     with serving() as (exporter, provider):
         provider.get_meter("app").create_observable_gauge("depth", [slow])
+        latest = exporter._collections.latest
+
+        def counted(seconds: float) -> Any:
+            asked.append(seconds)
+            return latest(seconds)
+
+        exporter._collections.latest = counted  # type: ignore[method-assign]
         pages: list[tuple[int, str]] = []
         threads = [threading.Thread(target=lambda: pages.append(page(exporter.port))) for _ in range(5)]
-        threads[0].start()
-        assert begun.wait(10)
-        for thread in threads[1:]:
-            thread.start()
         hurried = page(exporter.port, X_Prometheus_Scrape_Timeout_Seconds="0.6")
         assert (hurried[0], hurried[1]) == (503, "the collection takes longer than this scraper waits\n")
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: len(asked) == 6)
         go_on.set()
         for thread in threads:
             thread.join(10)
-    assert {status for status, _ in pages} == {200}
-    assert len(pages) == 5
+    assert [status for status, _ in pages] == [200] * 5
     assert len(calls) == 1
 
 
@@ -194,6 +194,8 @@ def test_a_forked_child_has_a_page_of_its_own() -> None:
         assert page(exporter.port)[0] == 200
         parent = exporter.port
         read, write = os.pipe()
+        lock = exporter.encoding._lock
+        lock.acquire()  # as if another thread encoded a page
         child = os.fork()
         if child == 0:
             try:
@@ -201,7 +203,9 @@ def test_a_forked_child_has_a_page_of_its_own() -> None:
                 os.write(write, f"{exporter.port} {exporter.ledger.sent} {page(exporter.port)[0]}".encode())
             finally:
                 os._exit(0)
+        lock.release()
         os.waitpid(child, 0)
+        os.close(write)
         port, sent, status = os.read(read, 100).decode().split()
         assert (int(port) != parent, sent, status) == (True, "0", "200")
         assert page(parent)[0] == 200, "the parent's page is there as before"
@@ -225,6 +229,16 @@ def test_the_runtime_serves_a_page_and_sends_to_elasticsearch() -> None:
         assert len(server.emulator.documents()) == 1
     ledgers = running.ledgers()
     assert (ledgers["prometheus"].delivered, ledgers["elasticsearch"].delivered) == (1, 1)
+
+
+def test_half_a_login_fits_no_scraper() -> None:
+    with serving(username="scraper", password=Secret("")) as (exporter, _):
+        assert page(exporter.port)[0] == 401
+
+
+def test_a_sample_on_all_addresses_is_read_from_this_machine() -> None:
+    assert settings(host="").served_at(9464) == "http://localhost:9464/metrics"
+    assert settings(host="::1", tls_cert_file="page.pem").served_at(1) == "https://[::1]:1/metrics"
 
 
 def test_unusable_settings_stop_nothing(caplog: pytest.LogCaptureFixture) -> None:
