@@ -124,7 +124,7 @@ def declared(
     `carrier`: the displayed name of the format that carried the points. `named`: returns the label name of a key.
     """
     if field in _NOT_CARRIED and seen is None:
-        return f"not carried by {carrier}"
+        return f"start time and min/max not carried by {carrier}"
     if field == "time_unix_nano":
         return lossy.milliseconds(sent, seen)
     if field == "name":

@@ -46,7 +46,7 @@ def named_among(names: Iterable[str]) -> tuple[str, ...]:
     known = tuple(_points())
     for name in asked:
         if find(name, known) is None:
-            hint = did_you_mean(name, known) or f"There are {', '.join(known) or 'none'}."
+            hint = did_you_mean(name, known) or f"Known: {', '.join(known) or 'none'}."
             message = f'no installed package registers "{name.removeprefix(FOREIGN)}" as an OpenTelemetry metric exporter. {hint}'
             raise UsageError(
                 "usage.unknown-target", message, "install its package beside magictel; magictel list --all shows all"

@@ -121,7 +121,7 @@ def nothing_chosen(config: ConfigFile | None = None) -> SettingsError:
 def unknown_name(name: str, config: ConfigFile | None, exporters: Collection[str]) -> str:
     """Return a message for an unknown target or exporter, with similar names, or all names."""
     known = [*(config.tables if config else ()), *exporters]
-    hint = did_you_mean(name, known) or f"There are {', '.join(dict.fromkeys(known)) or 'none'}."
+    hint = did_you_mean(name, known) or f"Known: {', '.join(dict.fromkeys(known)) or 'none'}."
     return f'No target or exporter is called "{name}". {hint}'
 
 

@@ -114,7 +114,7 @@ def test_each_unknown_name_of_the_variable_is_a_target_of_its_own_that_cannot_be
     assert far is not None
     assert (near.code, near.origin) == ("config.unknown-target", "ENABLED_EXPORTERS")
     assert "Did you mean elasticsearch" in near.message
-    assert 'No target or exporter is called "logstash". There are prod-es' in far.message
+    assert 'No target or exporter is called "logstash". Known: prod-es' in far.message
     assert targets_["prod-es"] is None
     assert targets_["file"] is None
 

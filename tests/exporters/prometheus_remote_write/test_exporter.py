@@ -130,7 +130,7 @@ def test_the_sample_arrives_and_is_read_back_equal(serve: Any, version: str, tho
         "timestamps truncated to milliseconds",
         "labels are text",
         "normalised names",
-        "not carried by remote write",
+        "start time and min/max not carried by remote write",
     }
     assert ("numbers are 64-bit floats" in declared) is thorough
 
