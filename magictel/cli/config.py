@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from magictel.cli.exit_codes import Exit
 from magictel.cli.options import AllOption, AllowMissingOption, ConfigOption, FormatOption, SetOption, TargetsArgument
 from magictel.cli.output import Format, paint
 from magictel.cli.targets import Chosen, chosen_targets, summary
+from magictel.reporters.symbols import printable
 
 if TYPE_CHECKING:
     from magictel.settings.model import ExporterSettings
@@ -70,8 +72,7 @@ def check(
         for failure in target.problems:
             tell(failure, Format.TEXT, target=target.name)
         if target.resolved is not None:
-            for warning in target.warnings:
-                output.note(paint(f"{target.name}: {warning}", "odd"))
+            _warn(target)
             output.say(f"{target.name}: settings are usable: {summary(target.resolved)}")
     return _code(chosen)
 
@@ -120,8 +121,12 @@ def _say(target: Chosen, origin: bool) -> None:
     for key, shown, where in rows:
         line = f"  {key:<{wide}}  {shown}"
         output.say(f"{line:<{wide + 4 + values}}  {where}" if origin else line)
+    _warn(target)
+
+
+def _warn(target: Chosen) -> None:
     for warning in target.warnings:
-        output.note(paint(f"{target.name}: {warning}", "odd"))
+        output.note(paint(printable(f"{target.name}: {warning}"), "odd", sys.stderr))
 
 
 def _values(target: Chosen) -> list[tuple[Any, Any, Any]]:

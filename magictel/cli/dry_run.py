@@ -9,11 +9,13 @@ from magictel.cli import output
 from magictel.cli.exit_codes import Ending, exit_code
 from magictel.cli.output import Format
 from magictel.clock import SystemClock
+from magictel.errors import UsageError
 from magictel.model.metrics import count_points, groups
 from magictel.model.outcome import Fate, Reason
 from magictel.operations.dry_run import DryRun, Planned, dry_replay, dry_run
 from magictel.operations.replay_reading import ReplayOptions
 from magictel.operations.target_run import Job
+from magictel.registry.entry_points import FOREIGN
 from magictel.reporters.humanize import many
 from magictel.reporters.json import dry_replay_document, plain
 from magictel.sources.recording import Recordings
@@ -25,6 +27,7 @@ _ROW = 16
 
 def show_sample(jobs: Sequence[Job], how: Format, *, thorough: bool, attributes: Mapping[str, str]) -> int:
     """Encode the sample for each target, print what would be sent, and return the exit code."""
+    _encoded_here(jobs)
     run = sample(new_run_id(), SystemClock().now(), thorough=thorough, attributes=attributes)
     dry = [dry_run(job, run) for job in jobs]
     if how is Format.JSON:
@@ -43,6 +46,7 @@ def show_sample(jobs: Sequence[Job], how: Format, *, thorough: bool, attributes:
 
 def show_replay(jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, how: Format) -> int:
     """Print the numbers of what a replay would send, and return the exit code."""
+    _encoded_here(jobs)
     source, targets = dry_replay(jobs, recordings, options, SystemClock())
     if how is Format.JSON:
         rows = [
@@ -61,20 +65,29 @@ def show_replay(jobs: Sequence[Job], recordings: Recordings, options: ReplayOpti
         ]
         output.document(dry_replay_document(source, rows))
     else:
-        output.say(f"{many(source.points, 'point')} of {source.series} series; nothing is sent")
+        sheet = output.page()
+        sheet.verbatim(f"{many(source.points, 'point')} of {source.series} series; nothing is sent")
         for skipped in source.reasons:
-            output.say(f"skipped {skipped}")
+            sheet.verbatim(f"skipped {skipped}")
         for warning in source.warnings:
-            output.say(f"doubtful: {warning}")
+            sheet.verbatim(f"doubtful: {warning}")
         for target in targets:
             if target.config is not None:
-                output.say(f"{target.target}  {target.config.message}")
+                sheet.verbatim(f"{target.target}  {target.config.message}")
                 continue
             parts = f"{many(target.points, 'point')} in {many(target.payloads, 'payload')} of {target.bytes} bytes before compression"
-            output.say(f"{target.target}  {target.endpoint}  {parts}")
+            sheet.verbatim(f"{target.target}  {target.endpoint}  {parts}")
             for reason in target.withheld:
-                output.say(f"  {reason.fate} {reason.count}  {reason.code}: {reason.message}")
+                sheet.verbatim(f"  {reason.fate} {reason.count}  {reason.code}: {reason.message}")
     return exit_code(Ending(unusable=any(target.config is not None for target in targets)))
+
+
+def _encoded_here(jobs: Sequence[Job]) -> None:
+    """Raise `UsageError` for an exporter of another package: magictel does not know what it would send."""
+    for job in jobs:
+        if job.exporter.startswith(FOREIGN):
+            why = f"--dry-run: {job.target} encodes while it sends, so there is nothing to show"
+            raise UsageError("usage.foreign", why, "remove --dry-run, or name other targets")
 
 
 def _lines(dry: DryRun) -> Iterator[str]:

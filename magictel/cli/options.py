@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magictel.cli import output
 from magictel.cli.environment import environment, folder
 from magictel.cli.output import Format, ResultFormat
 from magictel.settings.units import parse_seconds
@@ -34,12 +33,12 @@ def show_exchanges(asked: bool) -> bool:
     """Print the transport's log of each request and reply on standard error if `--debug` is set."""
     import logging
 
-    class Notes(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            output.note(record.getMessage())
-
     logger = logging.getLogger(_EXCHANGES)
-    logger.handlers = [Notes()] if asked else []
+    logger.handlers = []
+    if asked:
+        from magictel.cli.log_output import LogOutput
+
+        logger.handlers = [LogOutput()]
     logger.setLevel(logging.DEBUG if asked else logging.NOTSET)
     logger.propagate = not asked
     return asked
@@ -60,6 +59,10 @@ TargetsArgument = Annotated[
     typer.Argument(
         metavar="TARGET", show_default=False, help="Targets of the file, or exporters. Default: all enabled."
     ),
+]
+ToOption = Annotated[
+    list[str] | None,
+    typer.Option("--to", metavar="TARGET", help="Target; repeatable. Default: all enabled."),
 ]
 ConfigOption = Annotated[
     str | None,

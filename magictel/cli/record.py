@@ -92,16 +92,19 @@ def command(
         return code
     if done.failure is not None:
         tell(done.failure, format_)
+    sheet = output.page()
     if done.points or done.failure is None:
         scraped = f" in {many(done.scrapes, 'scrape')}" if done.scrapes else ""
         missed = f", {done.failed} failed" if done.failed else ""
         where = f" to {out}" if done.points else f"; {out} was not created"
         skipped = f"; skipped {', '.join(map(str, done.reasons))}" if done.reasons else ""
-        output.say(f"recorded {many(done.points, 'point')} of {done.series} series{scraped}{missed}{where}{skipped}")
+        sheet.verbatim(
+            f"recorded {many(done.points, 'point')} of {done.series} series{scraped}{missed}{where}{skipped}"
+        )
     for example in done.examples if done.failure is None else ():
-        output.say(f"skipped: {example}")
+        sheet.verbatim(f"skipped: {example}")
     for warning in done.warnings:
-        output.say(f"warning: {warning}")
+        sheet.verbatim(f"warning: {warning}")
     return code
 
 

@@ -22,10 +22,7 @@ def command(
         list[str],
         typer.Argument(metavar="FILE...", help="Recordings; - is standard input, @node and @gateway are built in."),
     ],
-    to: Annotated[
-        list[str] | None,
-        typer.Option("--to", metavar="TARGET", help="Target; repeatable. Default: all enabled."),
-    ] = None,
+    to: options.ToOption = None,
     all_: options.AllOption = False,
     shift: Annotated[
         str,
@@ -136,7 +133,7 @@ def command(
                 to, all=all_, config=config, sets=own_sets(sets, verify_with), sandbox=sandbox, bare=sandbox_bare
             ) as every,
         ):
-            chosen = every if to else that_send(every)
+            chosen = that_send(every, to, quiet=quiet)
             if dry_run:
                 from magictel.cli.dry_run import show_replay
 

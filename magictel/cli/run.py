@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 def command(
     source: Annotated[str, typer.Option("--from", metavar="URL", help="Page to scrape.")],
-    to: Annotated[
-        list[str] | None,
-        typer.Option("--to", metavar="TARGET", help="Target; repeatable. Default: all enabled."),
-    ] = None,
+    to: options.ToOption = None,
     all_: options.AllOption = False,
     every: Annotated[
         float, typer.Option("--every", parser=options.some_seconds, metavar="15s", help="Scrape interval.")
@@ -47,7 +44,7 @@ def command(
     from magictel.cli.exit_codes import Exit, after_send
     from magictel.cli.interrupts import Interrupts
     from magictel.cli.reports import Reports
-    from magictel.cli.targets import chosen_targets
+    from magictel.cli.targets import chosen_targets, that_send
     from magictel.errors import UsageError
     from magictel.operations.run import run
     from magictel.operations.scrape import SCHEMES, Page
@@ -60,7 +57,7 @@ def command(
             "to send a file: magictel replay FILE --to TARGET",
         )
     page = Page.at(source)
-    chosen = chosen_targets(to, all=all_, config=config, sets=sets)
+    chosen = that_send(chosen_targets(to, all=all_, config=config, sets=sets), to, quiet=quiet)
     with (
         _logged(page, quiet=quiet),
         Interrupts() as interrupts,
@@ -79,14 +76,13 @@ def command(
 @contextmanager
 def _logged(page: Page, *, quiet: bool) -> Iterator[None]:
     """Print the log of the run on standard error: failed scrapes, deliveries that fail and recover."""
-    from magictel.cli import output
+    from magictel.cli.log_output import LogOutput
 
-    class Lines(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            output.note(f"{record.name.removeprefix('magictel.')}: {page.redact(record.getMessage())}")
+    def shown(record: logging.LogRecord) -> str:
+        return f"{record.name.removeprefix('magictel.')}: {page.redact(record.getMessage())}"
 
     logger = logging.getLogger("magictel")
-    handler, propagate = Lines(logging.ERROR if quiet else logging.WARNING), logger.propagate
+    handler, propagate = LogOutput(logging.ERROR if quiet else logging.WARNING, shown), logger.propagate
     logger.addHandler(handler)
     logger.propagate = False
     try:

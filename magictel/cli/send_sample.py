@@ -86,8 +86,6 @@ def command(
     if dry_run:
         from magictel.cli.dry_run import show_sample
 
-        _encodes_here(targets or ())
-
         with sandbox_targets.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=True) as chosen:
             return show_sample(
                 [target.job() for target in chosen], format_.plain, thorough=thorough, attributes=attributes
@@ -180,16 +178,6 @@ def _fits_together(*, dry_run: bool, clean: bool, run: str | None, report: bool,
         raise UsageError("usage.run", "--timing: nothing is sent, so there is nothing to time", "remove --timing")
     if dry_run and report:
         raise UsageError("usage.report", "--dry-run has no result to report", "use --format json, or remove --report")
-
-
-def _encodes_here(targets: Sequence[str]) -> None:
-    from magictel.errors import UsageError
-    from magictel.registry.entry_points import FOREIGN
-
-    for name in targets:
-        if name.startswith(FOREIGN):
-            why = f"--dry-run: {name} encodes while it sends, so there is nothing to show"
-            raise UsageError("usage.foreign", why, f"magictel send-sample {name}")
 
 
 def _attributes(written: Sequence[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from magictel.cli import output
 from magictel.cli.environment import environment, folder
 from magictel.cli.options import config_file
 from magictel.errors import MagictelError, SettingsError
@@ -50,6 +51,11 @@ class Chosen(NamedTuple):
         every: tuple[MagictelError, ...] = getattr(self.failure, "every", ())
         return every or ((self.failure,) if self.failure else ())
 
+    @property
+    def is_page(self) -> bool:
+        """Return whether it is scraped, so that nothing can be sent to it."""
+        return self.exporter is not None and self.exporter.kind == "page"
+
     def job(self, **options: Any) -> Job:
         """Return the job for an operation; `options` are passed to the exporter's constructor."""
         from magictel.operations.target_run import Job
@@ -75,10 +81,18 @@ class Chosen(NamedTuple):
         return exporter
 
 
-def that_send(chosen: Sequence[Chosen]) -> Sequence[Chosen]:
-    """Return the targets without pages, to which no recording can be replayed; all of them if there are only pages."""
-    sending = [target for target in chosen if getattr(target.exporter, "kind", "push") != "page"]
-    return sending or chosen
+def that_send(chosen: Sequence[Chosen], named: Sequence[str] | None, *, quiet: bool) -> Sequence[Chosen]:
+    """Return the targets without pages, to which nothing can be sent, and say which are left out unless `quiet`.
+
+    Pages that are `named`, or the only targets, stay, and fail.
+    """
+    sending = [target for target in chosen if not target.is_page]
+    if named or not sending:
+        return chosen
+    for target in chosen:
+        if target.is_page and not quiet:
+            output.note(f"{target.name} is left out: it is scraped, so nothing can be sent to it")
+    return sending
 
 
 def chosen_targets(

@@ -104,7 +104,10 @@ def _can_be_queried(target: Chosen) -> bool:
         or target.resolved.settings.verify_with
     ):
         return False
-    exporter = target.build(prepare=False)
+    try:
+        exporter = target.build(prepare=False)
+    except MagictelError:  # an exporter of another package that cannot be constructed
+        return False
     readable = exporter.writes_to == "network" and exporter.readback.cannot_query() is None
     exporter.shutdown(0)
     return readable

@@ -177,12 +177,12 @@ class SendFinished(msgspec.Struct, frozen=True):
 
 
 class SkippedReason(msgspec.Struct, frozen=True):
-    """A reason why points (or lines, if their points cannot be counted) were not sent. `lost`: there was something to send."""
+    """A reason why points (or lines and scrapes, whose points cannot be counted) were not sent. `lost`: there was something to send."""
 
     code: str
     count: int
     unit: str
-    """`point` or `line`."""
+    """`point`, `line` or `scrape`."""
     text: str
     lost: bool = False
 
@@ -259,6 +259,10 @@ class ReplayFinished(SendFinished, frozen=True):
     go_on: int | None = None
 
 
+class RunFinished(ReplayFinished, frozen=True):
+    """A `magictel run` was stopped: its source is the scraped page."""
+
+
 class RunCounted(msgspec.Struct, frozen=True):
     """A clean-up begins and will delete this many items of a run."""
 
@@ -304,6 +308,7 @@ Event = (
     | ReplayStarted
     | ReplayMoved
     | ReplayFinished
+    | RunFinished
     | RunCounted
     | RunCleaned
 )

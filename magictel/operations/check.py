@@ -73,12 +73,7 @@ def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None
     def work(job: Job, tell: Callable[[Event], None]) -> CheckResult:
         return _climb_until_it_holds(job, options, watch, tell, latest, begun)
 
-    interrupted = True
-    try:
-        yield from side_by_side(jobs, work, options.jobs, _broken, results, TargetChecked)
-        interrupted = False
-    except KeyboardInterrupt:
-        pass
+    interrupted = yield from side_by_side(jobs, work, options.jobs, _broken, results, TargetChecked)
     now = clock.monotonic()
     known = [
         results.get(job.target) or latest.get(job.target) or _broken_off(job, begun.get(job.target), now)

@@ -129,7 +129,7 @@ def dry_replay(
 ) -> tuple[SourceReport, list[DryTarget]]:
     """Read and encode the recordings for each target. Raise `SourceError` and `UsageError`."""
     reading = Reading(recordings, options, clock)
-    configured = [(job, *job.config()) for job in jobs]
+    configured = [(job, *job.sender()) for job in jobs]
     targets = [
         DryTarget(
             job.target, job.exporter, exporter.endpoint() if exporter else "", config=None if exporter else config
@@ -139,7 +139,7 @@ def dry_replay(
     try:
         for piece in reading.slices():
             for (_, exporter, _), target in zip(configured, targets, strict=True):
-                if exporter is None or isinstance(exporter, PageExporter):
+                if exporter is None:
                     continue
                 withheld: list[Reason] = []
                 for part in exporter.payloads(piece.data):

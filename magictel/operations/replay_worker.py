@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from queue import Full, Queue
 from typing import Any
 
-from msgspec.structs import replace
-
 from magictel.clock import Clock
 from magictel.model.events import SendOutcome, SendResult
-from magictel.model.finding import Finding, Rung
+from magictel.model.finding import Finding
 from magictel.model.outcome import Fate, ItemVerdict, Reason, Receipt
 from magictel.model.timing import Stopwatch, Timing
 from magictel.model.verification import Verification
@@ -20,14 +18,11 @@ from magictel.operations.replay_reading import ReplayOptions
 from magictel.operations.send_result import judged, read_from, tuning, undelivered, verifiable, with_sent_credentials
 from magictel.operations.target_run import Job, shut_down
 from magictel.plugin.exporter import Exporter
-from magictel.plugin.page_exporter import PageExporter
 from magictel.sources.batching import SLICE, Slice
 from magictel.verify.replay import Gone, Proof
 
 _AHEAD = 2
 """Maximum number of decoded slices in a target's queue."""
-_NO_REPLAY = "a page shows the latest value of each series, so a recording cannot be replayed to it"
-_INSTEAD = "replay to an exporter that sends, such as otlp or remote write to the same backend"
 TICK = 0.2
 """Polling interval of waits in seconds."""
 
@@ -72,17 +67,13 @@ class Lane:
             self.ended.set()
 
     def _ready(self) -> bool:
-        exporter, config = self.job.config()
-        if isinstance(exporter, PageExporter):
-            exporter.shutdown(0)
-            exporter, config = None, Finding.failed(Rung.CONFIG, "page.no-replay", _NO_REPLAY, _INSTEAD)
-        self.exporter = exporter
-        if exporter is None:
+        self.exporter, config = self.job.sender()
+        if self.exporter is None:
             self._unusable, self.stopped, self._findings = True, config, (config,)
             return False
         options = self._options
         self._findings, self.stopped = readiness(
-            exporter,
+            self.exporter,
             config,
             self._clock,
             timeout=options.timeout,
@@ -170,7 +161,7 @@ class Lane:
         """Return the result of this target; `points` is the number to send."""
         endpoint = self.exporter.endpoint() if self.exporter is not None else ""
         receipt = self.receipt
-        seconds = self._seconds or self._clock.monotonic() - self._began
+        seconds, verify = self._seconds or self._clock.monotonic() - self._began, self._options.verify
         if self.stopped is not None:
             return undelivered(self.job, points, self.stopped, self._findings, seconds, endpoint, self._unusable)
         if self.open is not None and not self.ended.is_set():
@@ -187,10 +178,10 @@ class Lane:
             seconds=seconds,
             findings=self._findings,
             timing=self._timing(),
+            read_from=read_from(self.exporter) if verify and self.exporter is not None else None,
         )
-        result = with_sent_credentials(judged(result, verify=self._options.verify), self.exporter)
-        if self.exporter is None or not self._options.verify:
+        result = with_sent_credentials(judged(result, verify=verify), self.exporter)
+        if self.exporter is None or not verify:
             return result
         command = f"magictel replay … --to {self.job.target} --verify"
-        result = replace(result, read_from=read_from(self.exporter))
         return verifiable(result, self.exporter, self.job.others, command)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from magictel.clock import Clock, SystemClock
 from magictel.http.wire import Transport
-from magictel.model.events import Event, ReplayFinished, ReplayMoved, ReplayStarted, TargetSent
+from magictel.model.events import Event, ReplayMoved, ReplayStarted, RunFinished, TargetSent
 from magictel.operations.run_target import RunTarget
 from magictel.operations.scrape import Page
 from magictel.operations.scraper import Scraper
@@ -22,23 +22,22 @@ def run(
     job_label: str,
     clock: Clock | None = None,
 ) -> Iterator[Event]:
-    """Yield events until an interrupt ends the scraping; then send what waits. The last event is `ReplayFinished`.
+    """Yield events until an interrupt ends the scraping; then send what waits. The last event is `RunFinished`.
 
     `every`: seconds between two scrapes. If the settings of a target are unusable, nothing is scraped.
     """
     clock = clock or SystemClock()
     started = clock.monotonic()
-    yield ReplayStarted((page.shown,), tuple(job.target for job in jobs), 0.0)
     scraper = Scraper(page, transport, every, job_label, clock)
     targets = [RunTarget(job, clock) for job in jobs]
     try:
+        yield ReplayStarted((page.shown,), tuple(job.target for job in jobs), 0.0)
         if all(target.usable for target in targets):
             for target in targets:
                 target.start()
-            for slices in scraper.scrapes():
-                for piece in slices:
-                    for target in targets:
-                        target.put(piece)
+            for scrape in scraper.scrapes():
+                for target in targets:
+                    target.put(scrape)
                 yield from _progress(targets, clock.monotonic() - started)
     except KeyboardInterrupt:  # the normal end
         pass
@@ -49,7 +48,7 @@ def run(
     for target in targets:
         results.append(target.result())
         yield TargetSent(results[-1])
-    yield ReplayFinished("", tuple(results), clock.monotonic() - started, source=scraper.report())
+    yield RunFinished("", tuple(results), clock.monotonic() - started, source=scraper.report())
 
 
 def _progress(targets: Sequence[RunTarget], seconds: float) -> Iterator[Event]:

@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import threading
 from queue import Empty, Full, Queue
-from typing import Any
 
 from magictel.clock import Clock
 from magictel.model.events import SendOutcome, SendResult
-from magictel.model.finding import Finding, Rung
+from magictel.model.finding import Status
 from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.operations.scraper import Scrape
 from magictel.operations.send_result import judged, undelivered
 from magictel.operations.target_run import Job
-from magictel.plugin.exporter import Exporter
-from magictel.plugin.page_exporter import PageExporter
-from magictel.sources.batching import Slice
 
 FLUSH = 2.5
 """Maximum seconds between two attempts to send what waits in the outbox."""
 _AHEAD = 30
-"""Maximum number of slices that wait for a slow target; further ones are dropped for it."""
+"""Maximum number of scrapes that wait for a slow target; further ones are dropped for it."""
 _GRACE = 15.0
-"""Seconds that the end of a run waits for running exports and the last flush."""
+"""Seconds that the end of a run waits for running exports, besides `shutdown_timeout` for the last flush."""
 
 
 class RunTarget:
-    """Exports slices in a thread of its own, as an application's reader does: what fails waits in the outbox and is retried."""
+    """Exports scrapes in a thread of its own, as an application's reader does: what fails waits in the outbox and is retried."""
 
     def __init__(self, job: Job, clock: Clock) -> None:
         self.job = job
-        exporter, self._config = job.config()
-        if isinstance(exporter, PageExporter):
-            exporter.shutdown(0)
-            why = "a page is scraped by a Prometheus of its own, so nothing can be sent to it"
-            remedy = "name an exporter that sends, such as otlp or remote write to the same backend"
-            exporter, self._config = None, Finding.failed(Rung.CONFIG, "page.no-replay", why, remedy)
-        self._exporter: Exporter[Any] | None = exporter
-        self._queue: Queue[Slice] = Queue(_AHEAD)
+        self._exporter, self._config = job.sender()
+        self._queue: Queue[Scrape] = Queue(_AHEAD)
         self._missed = 0
         self._clock = clock
         self._began = clock.monotonic()
@@ -50,7 +41,7 @@ class RunTarget:
 
     @property
     def receipt(self) -> Receipt:
-        """Return the ledger so far; slices that came while the target was too slow count as dropped."""
+        """Return the ledger so far; scrapes that came while the target was too slow count as dropped."""
         assert self._exporter is not None
         missed = self._missed
         if not missed:
@@ -63,12 +54,12 @@ class RunTarget:
         """Begin to export."""
         self._thread.start()
 
-    def put(self, piece: Slice) -> None:
-        """Queue a slice. Never waits: the scrapes for other targets must not be late."""
+    def put(self, scrape: Scrape) -> None:
+        """Queue a scrape. Never waits: the scrapes for other targets must not be late."""
         try:
-            self._queue.put_nowait(piece)
+            self._queue.put_nowait(scrape)
         except Full:
-            self._missed += piece.points
+            self._missed += scrape.points.points
 
     def stop(self) -> None:
         """Begin the end: what is queued is exported, then the outbox is flushed a last time. Returns at once."""
@@ -76,16 +67,24 @@ class RunTarget:
 
     def result(self) -> SendResult:
         """Wait for the end and return the result."""
-        seconds = self._clock.monotonic() - self._began
+        findings = (self._config,) if self._config.outcome is not Status.PASS else ()
         if self._exporter is None:
-            return undelivered(self.job, 0, self._config, (self._config,), seconds, unusable=True)
+            seconds = self._clock.monotonic() - self._began
+            return undelivered(self.job, 0, self._config, findings, seconds, unusable=True)
         if self._thread.is_alive():
-            self._thread.join(_GRACE)
+            self._thread.join(_GRACE + self._exporter.settings.shutdown_timeout)
         self._exporter.shutdown(0)
         while not self._queue.empty():
-            self._missed += self._queue.get_nowait().points
-        outcome, endpoint = SendOutcome.VERIFIED, self._exporter.endpoint()
-        result = SendResult(self.job.target, self.job.exporter, outcome, self.receipt, None, endpoint=endpoint)
+            self._missed += self._queue.get_nowait().points.points
+        result = SendResult(
+            self.job.target,
+            self.job.exporter,
+            SendOutcome.VERIFIED,
+            self.receipt,
+            endpoint=self._exporter.endpoint(),
+            seconds=self._clock.monotonic() - self._began,
+            findings=findings,
+        )
         return judged(result, verify=False)
 
     def _work(self) -> None:
@@ -94,7 +93,7 @@ class RunTarget:
         flushed = self._clock.monotonic()
         while True:
             try:
-                piece = self._queue.get(timeout=0.1)
+                scrape = self._queue.get(timeout=0.1)
             except Empty:
                 if self._ending.is_set():
                     break
@@ -102,6 +101,8 @@ class RunTarget:
                     exporter.force_flush(FLUSH * 1000)
                     flushed = self._clock.monotonic()
                 continue
-            exporter.export(piece.data)
+            exporter.export(scrape.points.data)
+            if scrape.ended is not None:
+                exporter.end_series(scrape.ended.data, scrape.time)
             flushed = self._clock.monotonic()
         exporter.shutdown()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -12,15 +12,23 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from magictel.clock import Clock
 from magictel.errors import MagictelError, WireError
 from magictel.http.wire import Transport
-from magictel.model.events import SourceReport
-from magictel.model.metrics import PROMETHEUS_TYPE, Kind, number_point
+from magictel.model.events import SkippedReason, SourceReport
+from magictel.model.metrics import PROMETHEUS_TYPE, Kind, Point, number_point
 from magictel.operations.scrape import TIMEOUT, Page, scrape
 from magictel.sources.batching import Around, Gathering, Head, Part, Slice
 from magictel.sources.errors import SourceError
-from magictel.sources.recording import Batch, Recordings
+from magictel.sources.recording import Recordings
 from magictel.sources.skips import Skips
 
 _LEAST_TIMEOUT = 1.0
+
+
+class Scrape(NamedTuple):
+    """The points of a scrape, and the latest ones of the series that ended with it, at `time` (Unix nanoseconds)."""
+
+    points: Slice
+    ended: Slice | None
+    time: int
 
 
 class Scraper:
@@ -36,12 +44,15 @@ class Scraper:
         self._scrapes = self._failed = 0
         self._failure: MagictelError | None = None
         """Why the latest scrape failed, or None."""
-        self._latest = ""
+        self._reason = ""
+        """Why the latest of all failed scrapes did."""
+        self._latest: Mapping[tuple[str, int], tuple[Head, Point]] = {}
+        """The points of the latest scrape with its time, by name and labels."""
         self._skipping = False
         """Whether the latest scrape had lines that were skipped."""
         self._log = logging.getLogger("magictel.run")
 
-    def scrapes(self) -> Iterator[list[Slice]]:
+    def scrapes(self) -> Iterator[Scrape]:
         """Yield each scrape. One that takes longer than the interval delays the next to a later tick."""
         began = self._clock.monotonic()
         while True:
@@ -51,16 +62,17 @@ class Scraper:
 
     def report(self) -> SourceReport:
         """Return the counts of what was scraped."""
-        warnings = list(self._skips.warnings())
+        reasons = self._skips.reasons()
         if self._failed:
-            warnings.append(f"{self._failed} of {self._scrapes} scrapes failed: {self._latest}")
-        counts = self._gathering.points, self._gathering.series.value, self._skips.reasons()
-        return SourceReport((self._page.shown,), *counts, 0.0, tuple(self._skips.examples), tuple(warnings))
+            why = f"failed, of {self._scrapes} in all: {self._reason}"
+            reasons = (SkippedReason("scrape", self._failed, "scrape", why, lost=True), *reasons)
+        counts = self._gathering.points, self._gathering.series.value, reasons
+        return SourceReport((self._page.shown,), *counts, 0.0, tuple(self._skips.examples), self._skips.warnings())
 
-    def _scraped(self) -> list[Slice]:
-        """Scrape once; a scrape that fails has only the point `up`, which is then 0."""
+    def _scraped(self) -> Scrape:
+        """Scrape once; a scrape that fails has only the point `up`, which is then 0, and ends all other series."""
         time = int(self._clock.now() * 1000) * 1_000_000
-        batches: list[Batch] = []
+        parts: list[Part] = []
         failure: MagictelError | None = None
         self._scrapes += 1
         skipped, examples = self._skips.lost, len(self._skips.examples)
@@ -70,13 +82,26 @@ class Scraper:
             time = scraped.time
             shown = self._page.shown
             recordings = Recordings((shown,), True, time, time=time, skips=self._skips, around=self._around)
-            batches = list(recordings.page(shown, scraped.body, scraped.openmetrics))
+            parts = [part for batch in recordings.page(shown, scraped.body, scraped.openmetrics) for part in batch]
+            if not parts and self._skips.lost > skipped:
+                failure = SourceError("source.format", f"no line of {shown} can be parsed")
         except (WireError, SourceError) as error:
-            self._failed, failure = self._failed + 1, error
+            failure = error
+        self._failed += failure is not None
         self._note(failure)
         self._note_skipped(self._skips.lost - skipped, self._skips.examples[examples:])
-        up = Part(self._up, [number_point({}, 0, time, 0.0 if failure else 1.0)], [0])
-        return list(self._gathering.slices(chain([[up]], batches)))
+        parts = [Part(self._up, [number_point({}, 0, time, 0.0 if failure else 1.0)], [0]), *parts]
+        before, self._latest = (
+            self._latest,
+            {
+                (part.head.name, key): (part.head, point)
+                for part in parts
+                for key, point in zip(part.keys, part.points, strict=True)
+                if point.time_unix_nano == time  # a point with a time of its own does not end, as in Prometheus
+            },
+        )
+        ended = [Part(head, [point], [key[1]]) for key, (head, point) in before.items() if key not in self._latest]
+        return Scrape(next(self._gathering.slices([parts])), next(Gathering().slices([ended]), None), time)
 
     def _note_skipped(self, lines: int, examples: Sequence[str]) -> None:
         """Log the first of several scrapes with lines that cannot be sent, and the recovery."""
@@ -90,9 +115,9 @@ class Scraper:
     def _note(self, failure: MagictelError | None) -> None:
         """Log the first of several failures, and the recovery."""
         if failure is not None:
-            self._latest = self._page.redact(failure.message)
+            self._reason = self._page.redact(failure.message)
         if failure is not None and self._failure is None:
-            self._log.warning("a scrape failed: %s (%s)", self._latest, failure.code)
+            self._log.warning("a scrape failed: %s (%s)", self._reason, failure.code)
         elif failure is None and self._failure is not None:
             self._log.warning("scraping again")
         self._failure = failure

@@ -66,12 +66,7 @@ def send(jobs: Sequence[Job], options: SendOptions, clock: Clock | None = None) 
     def broken(job: Job, bug: Finding) -> SendResult:
         return undelivered(job, count_points(run.data), bug, (bug,), 0.0)
 
-    interrupted = True
-    try:
-        yield from side_by_side(jobs, work, options.jobs, broken, results, TargetSent)
-        interrupted = False
-    except KeyboardInterrupt:
-        pass
+    interrupted = yield from side_by_side(jobs, work, options.jobs, broken, results, TargetSent)
     for job in jobs:
         if job.target not in results and job.target in accepted:  # interrupted while it was read back
             seconds = clock.monotonic() - started

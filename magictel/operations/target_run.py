@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from msgspec.structs import replace
 
@@ -17,12 +17,16 @@ from magictel.model.events import Event, Ticked
 from magictel.model.finding import Finding, Rung
 from magictel.operations.remedies import Blanks
 from magictel.plugin.any_exporter import AnyExporter
+from magictel.plugin.exporter import Exporter
+from magictel.plugin.page_exporter import PageExporter
 from magictel.secrets.redactor import Redactor
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 UNVERIFIABLE = "config.verify-with"
+_SCRAPED = "a page shows the latest value of each series to its scraper: nothing can be sent to it"
+_SENDS = "name an exporter that sends, such as otlp or remote write to the same backend"
 _TICK = 1.0
 """Seconds without an event after which `Ticked` is yielded, for progress on a terminal."""
 
@@ -63,6 +67,14 @@ class Job:
             remedy = self.remedy or f"see where each value comes from: magictel config show {self.target} --origin"
             return exporter, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings), remedy)
         return exporter, Finding.passed(Rung.CONFIG, self.summary)
+
+    def sender(self) -> tuple[Exporter[Any] | None, Finding]:
+        """Create the exporter as `config` does; a page, to which nothing can be sent, fails."""
+        exporter, config = self.config()
+        if not isinstance(exporter, PageExporter):
+            return exporter, config
+        shut_down(exporter)
+        return None, Finding.failed(Rung.CONFIG, "page.no-replay", _SCRAPED, _SENDS)
 
     def reader(self) -> tuple[AnyExporter | None, Finding]:
         """Create the exporter that reads back for another target, or return why it cannot."""
@@ -133,14 +145,14 @@ def side_by_side(
     broken: Callable[[Job, Finding], R],
     results: dict[str, R],
     ended: Callable[[R], Event],
-) -> Iterator[Event]:
+) -> Generator[Event, None, bool]:
     """Run `work` for every job in a pool; yield its events as they come, `ended(result)` as jobs end, and `Ticked` in between.
+
+    Return whether an interrupt came, which abandons running jobs; each job has its own time limit.
 
     `results` receives the result of each target, before its event. Target names are unique.
 
     A bug in a target's exporter becomes that target's result, created by `broken`; the others continue.
-
-    Closing the generator (an interrupt) abandons running jobs; each job has its own time limit.
     """
     queue: SimpleQueue[Event | tuple[str, R] | BaseException] = SimpleQueue()
 
@@ -173,8 +185,11 @@ def side_by_side(
                 results[target] = result
                 item = ended(result)
             yield item
+    except KeyboardInterrupt:
+        return True
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+    return False
 
 
 def _bug(kind: str) -> Finding:

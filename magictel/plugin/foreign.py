@@ -73,11 +73,14 @@ class ForeignEncoder(Encoder["ForeignExporter"]):
 class ForeignReadBack(ReadBack["ForeignExporter"]):
     """No read-back: an OpenTelemetry exporter only sends."""
 
-    def seen(self, query: SampleQuery) -> Unreadable:
+    def cannot_query(self) -> Unreadable:
         """Say what would verify it."""
-        name = self.exporter.name
-        message = f"{name} can only send: what arrived can be read through a target of the same backend"
-        return Unreadable("foreign.unconfirmed", message, f"magictel send-sample {name} --verify-with OTHER_TARGET")
+        message = f"{self.exporter.name} can only send: what arrived can be read through a target of the same backend"
+        return Unreadable("foreign.unconfirmed", message)
+
+    def seen(self, query: SampleQuery) -> Unreadable:
+        """The same."""
+        return self.cannot_query()
 
 
 class ForeignExporter(Exporter[ForeignSettings]):

@@ -30,7 +30,7 @@ from magictel.reporters.testcases import (
     target_cases,
 )
 from magictel.reporters.timing import advice
-from magictel.reporters.verdict import operation, run_verdict, status_of, target_verdict, worst
+from magictel.reporters.verdict import run_verdict, status_of, target_verdict, worst
 
 _MOST = 10
 """Annotations per level that GitHub shows for a step; it silently drops further ones."""
@@ -59,7 +59,7 @@ class GithubReporter(ClosingReporter):
 
     def text(self, results: Results) -> str:
         """Return a section of the summary, truncated to GitHub's limit."""
-        blocks = "".join(_blocks(results))
+        blocks = "".join(_blocks(self._command, results))
         if len(blocks.encode()) > _LONGEST_SUMMARY:
             blocks = blocks.encode()[:_LONGEST_SUMMARY].decode(errors="ignore").rpartition("\n")[0]
             blocks += "\n\n…truncated: GitHub's limit is 1 MiB.\n\n"
@@ -122,9 +122,9 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _blocks(results: Results) -> Iterator[str]:
+def _blocks(command: str, results: Results) -> Iterator[str]:
     run = f" · run {_code(results.send.run_id)}" if results.send and results.send.run_id else ""
-    yield f"## {_SIGNS[worst(results)]} magictel {operation(results)}: {_prose(run_verdict(results))}\n\n"
+    yield f"## {_SIGNS[worst(results)]} magictel {command}: {_prose(run_verdict(results))}\n\n"
     if results.seconds:
         yield f"{many(len(results.targets), 'target')} in {span(results.seconds)}{run}\n\n"
     for case in source_cases(results):

@@ -26,7 +26,7 @@ from magictel.reporters.testcases import (
     undeclared,
 )
 from magictel.reporters.timing import advice
-from magictel.reporters.verdict import operation, run_verdict, status_of, target_verdict, worst
+from magictel.reporters.verdict import run_verdict, status_of, target_verdict, worst
 
 _WORDS = {
     Status.PASS: "OK",
@@ -45,7 +45,7 @@ class HtmlReporter(ClosingReporter):
     def text(self, results: Results) -> str:
         """Return the page of a run."""
         facts = [*_facts(results), *self._about()]
-        return _page(f"magictel {operation(results)}", run_verdict(results), worst(results), _body(results), facts)
+        return _page(f"magictel {self._command}", run_verdict(results), worst(results), _body(results), facts)
 
     def failure(self, failure: MagictelError) -> str:
         """Return the page of a run without results."""

@@ -15,6 +15,7 @@ from magictel.model.events import (
     Event,
     ReplayFinished,
     RunCleaned,
+    RunFinished,
     SendFinished,
     SendOutcome,
     SendResult,
@@ -32,6 +33,7 @@ from magictel.reporters.timing import advice
 CHECK = "magictel.check/1"
 SEND = "magictel.send/1"
 REPLAY = "magictel.replay/1"
+RUN = "magictel.run/1"
 DRY_REPLAY = "magictel.dry-replay/1"
 CLEAN = "magictel.clean/1"
 ERROR = "magictel.error/1"
@@ -146,14 +148,14 @@ def send_document(finished: SendFinished, targets: Iterable[str] = ()) -> Docume
 
 
 def replay_document(finished: ReplayFinished, targets: Iterable[str] = ()) -> Document:
-    """Return `magictel.replay/1`: like `magictel.send/1`, with the source. The outcome is undelivered if reading ended early."""
+    """Return `magictel.replay/1` or `magictel.run/1`: like `magictel.send/1`, with the source. Undelivered if reading ended early."""
     source = finished.source
     document = send_document(finished, targets)
     if finished.broken is not None or (finished.interrupted and finished.go_on is not None):
         document["outcome"] = SendOutcome.UNDELIVERED.value
     return {
         **document,
-        "schema": REPLAY,
+        "schema": RUN if isinstance(finished, RunFinished) else REPLAY,
         "run_id": None,
         "from_point": finished.go_on,
         "source": {

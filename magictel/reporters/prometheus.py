@@ -13,7 +13,6 @@ from magictel.model.finding import Rung, Status
 from magictel.model.outcome import Fate
 from magictel.reporters.results import ClosingReporter, Result, Results
 from magictel.reporters.testcases import ReportCase, source_cases, target_cases
-from magictel.reporters.verdict import operation
 
 _HELP = {
     "magictel_run_complete": "Whether the run finished (1) or was interrupted (0).",
@@ -47,8 +46,7 @@ class PrometheusReporter(ClosingReporter):
 
     def text(self, results: Results) -> str:
         """Return the families of a run."""
-        command = self._command or operation(results)
-        families = _Families(command)
+        families = _Families(self._command)
         families.add("magictel_run_complete", float(not results.interrupted))
         self._about(families)
         for result in results.results:
@@ -60,7 +58,7 @@ class PrometheusReporter(ClosingReporter):
 
     def failure(self, failure: MagictelError) -> str:
         """Return the families of a run without results."""
-        families = _Families(self._command or "unknown")
+        families = _Families(self._command)
         families.add("magictel_run_complete", 0.0)
         self._about(families)
         families.add("magictel_run_error_info", 1.0, code=failure.code)

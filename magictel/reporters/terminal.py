@@ -43,7 +43,7 @@ class TerminalReporter:
                     send_page.write_start(self._sheet, event)
                 self._begin("sending to")
             case events.ReplayStarted():
-                self._begin("replaying to")
+                self._begin("sending to")
             case events.ReplayMoved():
                 self._progress.bar(event)
             case events.Waited():
@@ -84,7 +84,9 @@ class TerminalReporter:
     def _all_good(self) -> bool:
         results, sent = self._results, self._results.send
         complete = not results.interrupted and all(run.complete for run in results.cleaned)
-        read = not isinstance(sent, events.ReplayFinished) or not (sent.broken or sent.source.skipped)
+        read = not isinstance(sent, events.ReplayFinished) or not (
+            sent.broken or sent.source.skipped or sent.source.warnings
+        )
         done = bool(results.check or sent or results.cleaned)
         return done and complete and read and all(map(_good, results.results))
 

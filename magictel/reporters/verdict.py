@@ -46,13 +46,6 @@ def worst(results: Results) -> Status:
     return Status.WARN if Status.WARN in statuses else Status.PASS
 
 
-def operation(results: Results) -> str:
-    """Return the command's name."""
-    if results.check:
-        return "check"
-    return "replay" if isinstance(results.send, ReplayFinished) else "send-sample"
-
-
 def run_verdict(results: Results) -> str:
     """Return the verdict on a whole run: the terminal's last line, and why a recording could not be read to its end."""
     sentences = []

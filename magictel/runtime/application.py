@@ -21,7 +21,6 @@ from opentelemetry.sdk.resources import Resource
 from magictel.errors import MagictelError, SettingsError
 from magictel.model.outcome import Receipt
 from magictel.plugin.any_exporter import AnyExporter
-from magictel.plugin.page_exporter import PageExporter
 from magictel.registry import entry_points
 from magictel.runtime.counting import CountingExporter
 from magictel.runtime.sigterm import LastCollection
@@ -163,7 +162,7 @@ def _exporter(spec: TargetSpec, environment: Mapping[str, str], file: ConfigFile
 
 def _reader(target: str, exporter: _AnyExporter, millis: float) -> tuple[_AnyExporter, MetricReader]:
     """Create the reader of an exporter; replace an exporter that the SDK cannot use with one that counts."""
-    if isinstance(exporter, PageExporter):
+    if isinstance(exporter, MetricReader):  # a page
         return exporter, exporter
     try:
         return exporter, _Reader(exporter, export_interval_millis=millis)

@@ -122,7 +122,7 @@ def _table(name: str, keys: Mapping[str, tuple[Any, Origin]], where: Origin) -> 
         values["verify_with"] = (named["target"], named_by)
     exporter, exporter_by = values.pop("exporter", (name, where))
     enabled, enabled_by = values.pop("enabled", (True, where))
-    if not isinstance(exporter, str) or not exporter.strip():
+    if not isinstance(exporter, str) or not exporter.strip() or not exporter.isprintable():
         raise _shape(f"{name}: exporter is not a name", exporter_by, 'for example exporter = "elasticsearch"')
     if not isinstance(enabled, bool):
         raise _shape(f"{name}: enabled is not true or false", enabled_by, "use enabled = true or enabled = false")

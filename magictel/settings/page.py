@@ -89,9 +89,12 @@ class PageSettings(SettingsModel, frozen=True, kw_only=True, forbid_unknown_fiel
             le=_LAST,
         ),
     ] = None
-    timeout: Annotated[float, duration("Timeout of one request of check and of read-back.", example=30, gt=0)] = 10.0
+    timeout: Annotated[
+        float,
+        duration("Timeout of one request of read-back; one of check may take its --timeout.", example=30, gt=0),
+    ] = 10.0
     connect_timeout: Annotated[
-        float, duration("Connect timeout of these requests, including the TLS handshake.", example=3, gt=0)
+        float, duration("Connect timeout of read-back and check, including the TLS handshake.", example=3, gt=0)
     ] = 5.0
 
     def page_address(self) -> Address:

@@ -96,9 +96,7 @@ class Recordings:
     def page(self, name: str, body: bytes, openmetrics: bool | None = None) -> Iterator[Batch]:
         """Return the parts of a fetched page. `openmetrics`: the format that the server declares. Raise `SourceError`."""
         opened = Bytes(name, io.BytesIO(body), len(body))
-        kind, blocks = ("prometheus", iter(())) if openmetrics else recognised(opened)
-        if kind == "prometheus" and openmetrics is not None:
-            blocks = iter((body,))  # strictly, without the tolerance for files
+        kind, blocks = recognised(opened) if openmetrics is None else ("prometheus", iter((body,)))
         yield from self._parts(kind, blocks, opened, name, 0, openmetrics)
 
     def span(self, keep: Callable[[Iterable[Batch]], Iterable[Batch]] | None = None) -> Span:

@@ -117,10 +117,30 @@ def test_a_target_of_the_file_can_name_it_and_the_one_that_reads_back(theirs: Pa
         assert "read back from  mine" in ran.out
 
 
-def test_a_dry_run_has_nothing_to_show(theirs: Path) -> None:
-    ran = sent(theirs, "otel:remote", "--dry-run")
-    assert (ran.code, ran.out) == (2, "")
-    assert "encodes while it sends" in ran.err
+def test_the_target_that_could_read_back_is_named_and_no_other_of_these(theirs: Path) -> None:
+    """It cannot read back itself, and one that cannot be constructed is no bug of another target."""
+    targets = {
+        "theirs": "otel:otlp_proto_http",
+        "again": "otel:otlp_proto_http",
+        "bad": "otel:demanding",
+        "mine": "otlp",
+    }
+    text = "".join(f'[targets.{name}]\nexporter = "{exporter}"\n' for name, exporter in targets.items())
+    (theirs / "magictel.toml").write_text(text)
+    with sandbox.start(["otlp"]) as room:
+        ran = sent(theirs, "theirs", "--format", "json", **room.environment("otlp"))
+    (target,) = ran.document["targets"]
+    assert (ran.code, target["code"]) == (3, "foreign.unconfirmed")
+    assert target["remedy"] == "if mine stores what theirs forwards: magictel send-sample theirs --verify-with mine"
+
+
+@pytest.mark.parametrize("command", [("send-sample", "theirs"), ("replay", "@node", "--to", "theirs")])
+def test_a_dry_run_has_nothing_to_show(theirs: Path, command: tuple[str, ...]) -> None:
+    (theirs / "magictel.toml").write_text('[targets.theirs]\nexporter = "otel:otlp_proto_http"\n')
+    for dry in (command, (*command[:-1], "otel:otlp_proto_http")):
+        ran = magictel(*dry, "--dry-run", folder=theirs)
+        assert (ran.code, ran.out) == (2, "")
+        assert "encodes while it sends" in ran.err
 
 
 def test_the_laws_of_the_plugin_interface_do_not_apply(theirs: Path) -> None:
@@ -155,7 +175,7 @@ def test_a_success_without_a_read_back_is_unverified(theirs: Path) -> None:
         ran = sent(theirs, "otel:otlp_proto_http", **room.environment("otlp"))
         assert ran.code == 3, ran
         assert "foreign.unconfirmed" in ran.last
-        assert "--verify-with OTHER_TARGET" in ran.out
+        assert "magictel send-sample otel:otlp_proto_http --verify-with NAME" in ran.out
         assert room.emulators["otlp"].stored == SAMPLES
 
 

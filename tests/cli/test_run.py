@@ -50,7 +50,9 @@ def test_sigterm_ends_it_with_exit_0_and_the_ledger(httpserver: HTTPServer) -> N
         )
         stored = lambda: room.emulators[RW].stored  # noqa: E731
         with interrupted(command, signal.SIGTERM, stored, **room.environment(RW)) as (out, err):
-            (target,) = json.loads(out)["targets"]
+            document = json.loads(out)
+            assert document["schema"] == "magictel.run/1"
+            (target,) = document["targets"]
             assert target["receipt"]["delivered"] == target["receipt"]["sent"] == stored()
             assert err == ""
 
@@ -81,3 +83,29 @@ def test_what_is_no_url_and_a_target_that_is_unusable(tmp_path: Path) -> None:
     assert "magictel replay FILE --to TARGET" in ran.err
     ran = magictel("run", "--from", "http://127.0.0.1:1/metrics", "--to", RW, folder=tmp_path)
     assert ran.code == 78, ran
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_page_among_the_enabled_targets_is_left_out_and_named(tmp_path: Path, quiet: bool) -> None:
+    (tmp_path / "recording").write_text("# TYPE a gauge\na 1\n")
+    environment = {"ENABLED_EXPORTERS": "prometheus,file"}
+    command = ("replay", "recording", "--set", "file.path=out", *(("--quiet",) if quiet else ()))
+    ran = magictel(*command, folder=tmp_path, environment=environment)
+    assert (ran.code, "a 1" not in ran.out) == (0, True), ran
+    assert ("prometheus is left out: it is scraped, so nothing can be sent to it" in ran.err) is not quiet
+    assert magictel("replay", "recording", "--to", "prometheus", folder=tmp_path).code == 78
+
+
+def test_a_page_cannot_control_the_terminal(tmp_path: Path, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/metrics").respond_with_data(
+        b'a{b="\x1b]0;title\x07"} 1\na{b="\x1b[2J"} x\n', content_type="text/plain"
+    )
+    url = httpserver.url_for("/metrics")
+    recorded = magictel("record", "--from", url, "--out", "r", "--on-error", "skip", "--debug", folder=tmp_path)
+    assert (recorded.code, "200 GET" in recorded.err) == (0, True), recorded
+    with sandbox.start([RW]) as room:
+        command, _ = process("run", "--from", url, "--to", RW, "--every", "50ms", "--debug")
+        stored = lambda: room.emulators[RW].stored  # noqa: E731
+        with interrupted(command, signal.SIGTERM, stored, **room.environment(RW)) as (out, err):
+            assert "unusable lines: 1 skipped" in err
+            assert "\x1b" not in recorded.out + recorded.err + out + err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from magictel.clock import SystemClock
 from magictel.errors import SettingsError, WireError
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.http.wire import Reply, Request
-from magictel.model.events import Event, ReplayFinished, ReplayMoved, SendOutcome
+from magictel.model.events import Event, ReplayMoved, ReplayStarted, RunFinished, SendOutcome
 from magictel.operations.run import run
 from magictel.operations.scrape import Page
 from magictel.operations.target_run import Job
@@ -41,20 +42,20 @@ def job(answer: Callable[[Request], Reply], **more: Any) -> Job:
 
 def ran(
     jobs: list[Job], scraped: Callable[[Request], Reply], until: Callable[[], bool], every: float = 0.01
-) -> ReplayFinished:
+) -> RunFinished:
     """Run until a condition is met, then interrupt, as a signal does."""
     events: Any = run(jobs, PAGE, FakeTransport(scraped), every, "app", SystemClock())
     for event in events:
-        if isinstance(event, ReplayFinished):
+        if isinstance(event, RunFinished):
             return event
         if isinstance(event, ReplayMoved) and until():
             break
     return finished([events.throw(KeyboardInterrupt()), *events])
 
 
-def finished(events: list[Event]) -> ReplayFinished:
+def finished(events: list[Event]) -> RunFinished:
     last = events[-1]
-    assert isinstance(last, ReplayFinished)
+    assert isinstance(last, RunFinished)
     return last
 
 
@@ -95,8 +96,9 @@ def test_a_page_that_fails_is_up_0_and_the_reason_is_counted() -> None:
     done = ran([job(emulator.handle)], scraped, lambda: emulator.stored >= 6)
     ups = next(row for name, row in stored(emulator).items() if "'up'" in name)
     assert ups[:3] == [1.0, 0.0, 0.0]
-    (warning,) = done.source.warnings
-    assert warning.endswith("scrapes failed: connection refused")
+    (reason,) = done.source.reasons
+    assert (reason.code, reason.lost) == ("scrape", True)
+    assert str(reason).endswith("in all: connection refused")
     assert done.source.points == done.results[0].receipt.sent
 
 
@@ -110,12 +112,12 @@ def test_lines_that_cannot_be_read_are_counted_and_the_others_sent() -> None:
 def test_skipped_lines_are_logged_once_while_the_run_goes_on_and_so_is_their_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    bodies = [b"a 1\nb{ 2\n", b"", b"a 1\nb{ 2\n", b"a 1\n"]  # an empty page is no recovery
+    replies = [page(b"a 1\nb{ 2\n"), page(status=503), page(b"a 1\nb{ 2\n"), page(b"a 1\n")]  # a failure is no recovery
     scrapes: list[Request] = []
 
     def scraped(request: Request) -> Reply:
         scrapes.append(request)
-        return page(bodies[min(len(scrapes), len(bodies)) - 1])
+        return replies[min(len(scrapes), len(replies)) - 1]
 
     emulator = PrometheusRemoteWriteEmulator()
     ran([job(emulator.handle)], scraped, lambda: len(scrapes) > 5)
@@ -142,12 +144,90 @@ def test_what_the_receiver_refuses_for_a_while_is_sent_later() -> None:
     assert result.receipt.balanced
 
 
-def test_the_end_of_the_run_can_end_the_series() -> None:
+def one_by_one(*replies: Reply) -> Callable[[Request], Reply]:
+    """Return a page that gives these replies, the last one again and again."""
+    left = list(replies)
+    return lambda _: left.pop(0) if len(left) > 1 else left[0]
+
+
+def ended(emulator: PrometheusRemoteWriteEmulator) -> dict[str, list[bool]]:
+    """Return for each metric which of its samples end it."""
+    rows = emulator.store.select(lambda _: True)
+    return {dict(labels)["__name__"]: [is_stale(value) for _, value in samples] for labels, samples in rows}
+
+
+@pytest.mark.parametrize("histograms", ["classic", "native"])
+def test_a_series_that_leaves_the_page_ends_at_that_scrape(histograms: str) -> None:
+    shrunk, whole = (
+        page(b"# TYPE hits counter\nhits_total 3\n"),
+        b'# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_count 1\nh_sum 2\n',
+    )
     emulator = PrometheusRemoteWriteEmulator()
-    ran([job(emulator.handle, stale_markers=True)], lambda _: page(), lambda: emulator.stored >= 6)
-    last: dict[str, float] = {name: values[-1] for name, values in stored(emulator).items()}
-    assert len(last) == 3
-    assert all(map(is_stale, last.values())), last
+    target = job(emulator.handle, stale_markers=True, histograms=histograms, protocol="2.0")
+    scraped = one_by_one(page(shrunk.body + whole), shrunk, shrunk, page(shrunk.body + whole))
+    done = ran([target], scraped, lambda: len(ended(emulator).get("hits_total", ())) >= 5)
+    samples = ended(emulator)
+    names = ("h",) if histograms == "native" else ("h_bucket", "h_sum", "h_count")
+    for name in names:
+        assert samples[name][:3] == [False, True, False], samples
+    assert samples["hits_total"].count(True) == 1, "at the end of the run"
+    assert done.results[0].receipt.delivered == done.results[0].receipt.sent == done.source.points
+
+
+def test_a_failed_scrape_ends_all_series_but_up() -> None:
+    emulator = PrometheusRemoteWriteEmulator()
+    scraped = one_by_one(page(), page(status=503), page())
+    ran([job(emulator.handle, stale_markers=True)], scraped, lambda: emulator.stored >= 12)
+    samples = ended(emulator)
+    assert samples["hits_total"][:3] == samples["temp"][:3] == [False, True, False]
+    assert samples["up"].count(True) == 1, "at the end of the run"
+
+
+def test_no_series_ends_by_default_or_while_points_wait() -> None:
+    emulator = PrometheusRemoteWriteEmulator()
+    shrunk = page(b"# TYPE temp gauge\ntemp 21.5\n")
+    ran([job(emulator.handle)], one_by_one(page(), shrunk), lambda: emulator.stored >= 9)
+    assert not any(map(any, ended(emulator).values()))
+    requests: list[Request] = []
+
+    def busy(request: Request) -> Reply:
+        requests.append(request)
+        return Reply(503, {}, b"busy")
+
+    target = job(busy, stale_markers=True, breaker_failures=1000, shutdown_timeout=0.1)
+    ran([target], one_by_one(page(), shrunk), lambda: len(requests) > 5)
+    assert {bytes(request.body) for request in requests} == {bytes(requests[0].body)}
+
+
+def test_the_end_of_the_run_can_end_the_series_of_a_large_page() -> None:
+    emulator = PrometheusRemoteWriteEmulator()
+    body = b"".join(b'a{n="%d"} 1\n' % number for number in range(9000))
+    ran([job(emulator.handle, stale_markers=True)], lambda _: page(body), lambda: emulator.stored >= 9001, 0.3)
+    last = {str(labels): value for labels, _, value in emulator.samples()}
+    assert len(last) == 9001
+    assert all(map(is_stale, last.values()))
+
+
+@pytest.mark.parametrize(("body", "up"), [(b"", 1.0), (b"<html>\n<p>no\n", 0.0), (b"\x00\x01\xff", 0.0)])
+def test_a_page_without_metrics_is_up_and_one_without_a_readable_line_is_not(body: bytes, up: float) -> None:
+    emulator = PrometheusRemoteWriteEmulator()
+    ran([job(emulator.handle)], lambda _: page(body), lambda: emulator.stored >= 2)
+    assert {(labels["__name__"], value) for labels, _, value in emulator.samples()} == {("up", up)}
+
+
+def test_a_warning_about_the_settings_is_in_the_result() -> None:
+    emulator = PrometheusRemoteWriteEmulator()
+    target = dataclasses.replace(job(emulator.handle), warnings=("password: sent unencrypted",))
+    done = ran([target], lambda _: page(), lambda: emulator.stored >= 3)
+    assert [finding.code for finding in done.results[0].findings] == ["config.warning"]
+
+
+def test_a_signal_before_the_first_scrape_ends_the_run_like_a_later_one() -> None:
+    asked = FakeTransport(lambda _: page())
+    events: Any = run([job(PrometheusRemoteWriteEmulator().handle)], PAGE, asked, 0.01, "app")
+    assert isinstance(next(events), ReplayStarted)
+    last = finished([events.throw(KeyboardInterrupt()), *events])
+    assert (asked.requests, last.results[0].receipt.sent) == ([], 0)
 
 
 def test_the_last_flush_counts_what_it_could_not_send() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from magictel.errors import MagictelError, UsageError
 from magictel.model.events import (
+    CheckStarted,
     Event,
     ReplayFinished,
     ReplayStarted,
@@ -23,12 +24,14 @@ from magictel.reporters.formats import make
 from tests.reporters.cases import check_events, checked, send_events
 
 NASTY = "a | b ; c = 'd' \" \\ <script>alert(1)</script> & # % \x00 \x1b[31m \u202e \ud800 \n::error::e\r\n## f `g` *h* _i_ é 😀"
+COMMANDS = {CheckStarted: "check", ReplayStarted: "replay"}
 FAILURE = UsageError("usage.unknown-target", "there is | no <such> target", "magictel list", "magictel.toml:7")
 
 
 def report(kind: str, events: Iterable[Event], command: str = "") -> tuple[str, str]:
     """What a run of these events leaves in the file, and among the annotations."""
-    stream, beside = io.StringIO(), io.StringIO()
+    stream, beside, events = io.StringIO(), io.StringIO(), list(events)
+    command = command or COMMANDS.get(type(events[0]), "send-sample")
     reporter = make(kind, stream, command=command, annotations=beside)
     for event in events:
         reporter.on(event)

@@ -25,6 +25,7 @@ from magictel.net.address import parse_endpoint
 from magictel.net.endpoint import Endpoint
 from magictel.net.tls import TlsOptions
 from magictel.plugin.page_exporter import PageExporter, client_tls
+from magictel.sources.errors import SourceError
 from magictel.sources.prometheus_pages import ACCEPT, OPENMETRICS
 from magictel.sources.recording import Recordings
 from magictel.transports.http import HttpTransport
@@ -142,12 +143,15 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
         reply = wire.get_once("")
         recordings = Recordings((str(wire.endpoint),), skip_broken=True, time=int(self.clock.now() * 1e9))
         points, names = 0, set()
-        for batch in recordings.page(str(wire.endpoint), reply.body, OPENMETRICS.get(reply.content_type)):
-            for part in batch:
-                points += len(part.points)
-                names.add(part.head.name)
-        evidence = {"points": points, "metrics": len(names), "bytes": len(reply.body), "seconds": reply.seconds}
         problems = recordings.skips.examples
+        try:
+            for batch in recordings.page(str(wire.endpoint), reply.body, OPENMETRICS.get(reply.content_type)):
+                for part in batch:
+                    points += len(part.points)
+                    names.add(part.head.name)
+        except SourceError as failure:  # a line that is too long
+            problems.insert(0, failure.message)
+        evidence = {"points": points, "metrics": len(names), "bytes": len(reply.body), "seconds": reply.seconds}
         if problems:
             message = f"Prometheus cannot parse the page: {self.redact(str(problems[0]))[:300]}"
             return Finding.failed(Rung.HEALTH, "prom.page.unparsable", message, _UNPARSABLE, **evidence)

@@ -15,6 +15,7 @@ from typing import Any
 
 import cramjam
 import msgspec
+from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
@@ -24,10 +25,11 @@ from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes
 from magictel.exporters.prometheus_remote_write.readback import RemoteWriteReadBack
 from magictel.exporters.prometheus_remote_write.response import ONLY_VERSION_2, judge, unverified_code
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.exporters.prometheus_remote_write.stale import LatestCollection
+from magictel.exporters.prometheus_remote_write.stale import LatestCollection, markers
 from magictel.exporters.prometheus_remote_write.symbols import Requests, native_items
 from magictel.exporters.prometheus_remote_write.written import NOT_VERSION_2
 from magictel.formats.prometheus.collisions import SampleCollisions
+from magictel.formats.prometheus.series import milliseconds
 from magictel.http.wire import Reply
 from magictel.model.metrics import Group
 from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, TooLarge
@@ -130,7 +132,13 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def last_payloads(self) -> Iterable[Payload]:
         """The stale markers of what was delivered last."""
-        return self._latest.markers(int(self.clock.now() * 1000))
+        return markers(self._latest.taken(), int(self.clock.now() * 1000))
+
+    def end_markers(self, data: MetricsData, time: int) -> Iterable[Payload]:
+        """Stale markers, if they are enabled."""
+        if not self.settings.stale_markers:
+            return ()
+        return markers([part for part in self.payloads(data) if isinstance(part, Payload)], milliseconds(time))
 
     def route(self) -> Route:
         """The endpoint contains the write path."""

@@ -84,7 +84,8 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
     stale_markers: Annotated[
         bool,
         option(
-            "Whether shutdown ends the series, so that queries stop showing them at once instead of after five minutes.",
+            "Whether shutdown ends the series, and magictel run those that leave the page: queries stop showing them at"
+            " once, not after five minutes.",
             routes=False,
         ),
     ] = False

@@ -1,10 +1,10 @@
-"""Stale markers: at shutdown, the series of the latest collection end, and queries stop showing them at once, not after five minutes."""
+"""Stale markers end series: queries stop showing them at once, not after five minutes. At shutdown, those of the latest collection end."""
 
 from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from magictel.encoding.payload import Payload
 from magictel.encoding.protobuf import field, varint
@@ -30,12 +30,17 @@ class LatestCollection:
             if payload.batch == self._batch:
                 self._payloads.append(payload)
 
-    def markers(self, now: int) -> Iterator[Payload]:
-        """Yield payloads that end their series, at `now` in milliseconds or just after their samples; afterwards there are none."""
+    def taken(self) -> list[Payload]:
+        """Return the payloads; afterwards there are none."""
         with self._lock:
             payloads, self._payloads = self._payloads, []
-        for payload in payloads:
-            time = max(now, newest_time(payload.body) + 1)
-            sample = field(2, _STALE + b"\x10" + varint(time))
-            body = b"".join([field(1, labels + sample) for labels in labels_of(payload.body)])
-            yield Payload(body, 0, route=payload.route)
+        return payloads
+
+
+def markers(payloads: Iterable[Payload], now: int) -> Iterator[Payload]:
+    """Yield payloads that end the series of others, at `now` in milliseconds or just after their samples."""
+    for payload in payloads:
+        time = max(now, newest_time(payload.body) + 1)
+        sample = field(2, _STALE + b"\x10" + varint(time))
+        body = b"".join([field(1, labels + sample) for labels in labels_of(payload.body)])
+        yield Payload(body, 0, route=payload.route)
