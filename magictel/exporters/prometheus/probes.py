@@ -41,6 +41,7 @@ _NOT_YET = "magictel check TARGET --wait 60s"
 _OLD = "see whether this Prometheus is overloaded, or its clock wrong: magictel check TARGET --wait 60s"
 _RELABELLED = "see metric_relabel_configs of the scrape job"
 _NOT_SERVED = "start the application with this exporter; in a container or on another machine set url to its address"
+_ANY_PORT = "set url to the address of the page, which the application logs when it begins to listen"
 _DELAY = 3.0
 """Scrapes of a target that may be missing before its latest one counts as old."""
 
@@ -60,8 +61,19 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
         """Return the steps to the running page, never to one of our own, and to the Prometheus."""
         network = network_steps(self, timeout)
         wire = self.page_wire(str(self.endpoints()[0]), timeout)
-        steps = {**network, Rung.TCP: lambda: _in_page_terms(network[Rung.TCP](), self.endpoints()[0])}
+        steps = {**network, Rung.TCP: lambda: self._connect(network[Rung.TCP])}
         return steps | {known.rung: self._step(known, wire, timeout) for known in probes_of(type(self))}
+
+    def _connect(self, connect: Callable[[], Finding]) -> Finding:
+        """Return the tcp rung's finding; nothing that listens means that no application serves the page."""
+        if not self.settings.port and not self.settings.url:
+            message = "the port of the page is not known: port 0 is any free one"
+            return Finding.failed(Rung.TCP, "prom.page.not-served", message, _ANY_PORT)
+        finding, page = connect(), self.endpoints()[0]
+        if finding.code != "net.tcp.refused":
+            return finding
+        message = f"no application serves this page now: nothing is listening on {page.host}:{page.port}"
+        return replace(finding, code="prom.page.not-served", message=message, remedy=_NOT_SERVED)
 
     def _step(self, of: ProbeInfo, wire: Wire, timeout: float) -> Callable[[], Finding]:
         def step() -> Finding:
@@ -223,14 +235,6 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
         """Return the latest error of the target that is the sample's page, if it has one. Raise `WireError`."""
         wire = self.prometheus_wire(min(timeout, self.settings.timeout))
         return None if wire is None else failure_of(wire, self.sample_page())
-
-
-def _in_page_terms(finding: Finding, page: Endpoint) -> Finding:
-    """Return the tcp rung's finding; nothing that listens means that no application serves the page."""
-    if finding.code != "net.tcp.refused":
-        return finding
-    message = f"no application serves this page now: nothing is listening on {page.host}:{page.port}"
-    return replace(finding, code="prom.page.not-served", message=message, remedy=_NOT_SERVED)
 
 
 def _number(count: int, what: str) -> str:

@@ -87,6 +87,9 @@ def test_nothing_that_listens_is_said_in_terms_of_the_page(tmp_path: Path) -> No
     ladder = rungs(tmp_path, {"OTEL_EXPORTER_PROMETHEUS_PORT": str(refused())})
     assert (ladder["exit"], ladder["tcp"]["code"]) == (1, "prom.page.not-served")
     assert "no application serves this page now" in ladder["tcp"]["message"]
+    any_port = rungs(tmp_path, {"OTEL_EXPORTER_PROMETHEUS_PORT": "0"})
+    assert (any_port["exit"], any_port["tcp"]["code"]) == (1, "prom.page.not-served")
+    assert "port 0 is any free one" in any_port["tcp"]["message"]
 
 
 def target(port: int | None, **more: Any) -> dict[str, Any]:
