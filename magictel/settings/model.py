@@ -24,7 +24,7 @@ from magictel.settings.secret_values import hide_logins, secret_values
 if TYPE_CHECKING:
     from magictel.net.address import Address
 
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 Problem = tuple[str, str, str, str | None]
 """A field's key, a code, one sentence, a remedy."""
 
@@ -298,7 +298,7 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
                 "set client_cert_file as well",
             )
         for name in self.headers:
-            if not _HEADER.fullmatch(name):
+            if not HEADER_NAME.fullmatch(name):
                 yield (
                     "headers",
                     "config.value",

@@ -17,13 +17,12 @@ from magictel.net.endpoint import Endpoint
 from magictel.secrets.secret import Secret
 from magictel.settings.convert import split_mapping
 from magictel.settings.login import LoginSettings
-from magictel.settings.model import Problem, option
+from magictel.settings.model import HEADER_NAME, Problem, option
 
 _DEFAULT_URL = "http://localhost:4318/v1/metrics"
 _DEFAULT_GRPC_URL = "http://localhost:4317"
 _GENERAL, _METRICS = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_METRICS_"
 _LONGEST_TIMEOUT = 3600.0
-_HEADER = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")
 _METADATA = re.compile(r"[0-9A-Za-z_.-]+")
 
 
@@ -198,7 +197,7 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
         """Add: an address without a path, one to query that does not parse, and what a preset lacks or gRPC cannot do."""
         yield from super().problems()
         yield from self._preset_problems()
-        if not _HEADER.fullmatch(self.api_key_header):
+        if not HEADER_NAME.fullmatch(self.api_key_header):
             message = "api_key_header: this is not a valid header name"  # not shown: it may be the key
             yield "api_key_header", "config.value", message, 'set the name only, as in api_key_header = "api-key"'
         try:

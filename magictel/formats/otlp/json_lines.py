@@ -131,9 +131,6 @@ def _point(series: Series, point: Point) -> bytes:
     exemplars = getattr(point, "exemplars", None)
     if exemplars:
         fields["exemplars"] = [_exemplar(exemplar) for exemplar in exemplars]
-    flags = getattr(point, "flags", 0)
-    if flags:
-        fields["flags"] = flags
     return orjson.dumps(fields)
 
 
