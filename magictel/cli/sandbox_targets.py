@@ -66,6 +66,7 @@ def targets(
             extra=address,
             use_file=from_file,
         )
+        _check(room, chosen)
         if not bare:
             _prepare(room, chosen)
         yield chosen
@@ -82,6 +83,16 @@ def prepare_all(room: Sandbox) -> None:
             use_file=False,
         ),
     )
+
+
+def _check(room: Sandbox, chosen: Sequence[Chosen]) -> None:
+    """Raise `UsageError` if an emulator cannot be used with the settings of a target."""
+    from magictel.sandbox.emulator import Limited
+
+    for target in chosen:
+        emulator = room.emulators.get(target.spec.exporter)
+        if isinstance(emulator, Limited) and target.resolved is not None:
+            emulator.check_settings(target.resolved.settings)
 
 
 def _prepare(room: Sandbox, chosen: Sequence[Chosen]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from magictel.http.wire import Reply, Request
 
@@ -89,6 +89,15 @@ class RefusesItems(Protocol):
 
         The other items are stored.
         """
+        ...
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """An emulator that some settings of its exporter cannot reach."""
+
+    def check_settings(self, settings: Any) -> None:
+        """Raise `UsageError` if `--sandbox` cannot be used with these settings."""
         ...
 
 

@@ -6,11 +6,14 @@ and `target_info`. Not emulated: exemplars.
 
 from __future__ import annotations
 
+from typing import Any
+
 from google.protobuf.json_format import ParseError
 from google.protobuf.message import DecodeError
 from google.protobuf.text_format import MessageToString
 
 from magictel.clock import Clock
+from magictel.errors import UsageError
 from magictel.http.wire import Reply, Request
 from magictel.sandbox.endpoints import dated, decompressed
 from magictel.sandbox.otlp_protobuf import MetricsRequest, from_json
@@ -49,6 +52,13 @@ class OtlpEmulator(PrometheusRemoteWriteEmulator):
     def environment(self, origin: str) -> dict[str, str]:
         """The variable that points the exporter here."""
         return {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": origin + PATH}
+
+    def check_settings(self, settings: Any) -> None:
+        """Refuse gRPC."""
+        if settings.protocol == "grpc":
+            why = "--sandbox: the embedded OTLP receiver speaks HTTP only, and protocol is grpc"
+            remedy = "add --set protocol=http/protobuf, or use a real receiver of gRPC without --sandbox"
+            raise UsageError("usage.sandbox-protocol", why, remedy)
 
     def refusal(self, status: int) -> Reply:
         """Prometheus' own sentence for a status; without one, no body."""

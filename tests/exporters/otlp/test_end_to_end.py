@@ -20,6 +20,13 @@ def test_a_sample_is_verified_and_the_ladder_passes(tmp_path: Path) -> None:
     assert magictel("check", "otlp", "--sandbox", "--allow", "empty-write", "--round-trip", folder=tmp_path).code == 0
 
 
+def test_the_sandbox_has_no_grpc(tmp_path: Path) -> None:
+    sent = magictel("send-sample", "otlp", "--sandbox", "--set", "protocol=grpc", folder=tmp_path)
+    assert (sent.code, sent.out) == (2, "")
+    assert "speaks HTTP only" in sent.err
+    assert "--set protocol=http/protobuf" in sent.err
+
+
 def test_accepted_points_that_cannot_be_queried_are_not_verified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
