@@ -18,7 +18,7 @@ from magictel.encoding.withheld import Withheld
 from magictel.exporters.otlp import encoding, grpc_status, json_encoding
 from magictel.exporters.otlp.columns import Columns
 from magictel.exporters.otlp.errors import STATUSES
-from magictel.exporters.otlp.grpc import METHOD, GrpcTransport, must_be_installed
+from magictel.exporters.otlp.grpc import METHOD, GrpcTransport, must_be_importable
 from magictel.exporters.otlp.probes import OtlpProbes
 from magictel.exporters.otlp.readback import OtlpReadBack
 from magictel.exporters.otlp.response import judge, unverified_code
@@ -93,7 +93,7 @@ class OtlpExporter(OtlpProbes):
         """Add: gRPC needs a package."""
         super().check_settings(settings)
         if settings.protocol == "grpc":
-            must_be_installed()
+            must_be_importable()
 
     def route(self) -> Route:
         """The endpoint contains the path; gRPC has its own."""

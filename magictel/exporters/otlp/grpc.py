@@ -6,7 +6,6 @@ probes are those of HTTP. The bytes of a message pass through a generic stub as 
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import ssl
 import threading
@@ -14,14 +13,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magictel.errors import SettingsError
+from magictel.errors import SettingsError, WireError
 from magictel.exporters.otlp.grpc_status import CONTENT_TYPE, HTTP_STATUS, connection_fault
 from magictel.http.wire import Reply, Request, Transport
 from magictel.net.address import parse_endpoint
 from magictel.net.endpoint import Endpoint
 from magictel.net.tls import TlsOptions, ssl_context
 from magictel.secrets.redactor import Redactor
+from magictel.secrets.secret import revealed
 from magictel.settings.model import HttpSettings
+from magictel.text import clipped
+from magictel.transports.exchange_log import log_failure, log_reply, log_request
+from magictel.transports.headers import must_travel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,14 +38,19 @@ _OF_THE_PROTOCOL = frozenset({"content-type", "user-agent", "host", "te", "grpc-
 _SYSTEM_CAS = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-def must_be_installed() -> None:
-    """Raise `SettingsError` if grpcio is not installed."""
-    if importlib.util.find_spec("grpc") is None:
+def must_be_importable() -> None:
+    """Raise `SettingsError` if grpcio is not installed, or cannot be imported."""
+    try:
+        import grpc  # noqa: F401
+    except Exception as failure:  # a package for another system or Python raises anything
+        missing = isinstance(failure, ModuleNotFoundError) and failure.name == "grpc"
+        why = "is not installed" if missing else f"cannot be imported ({clipped(str(failure), 200)})"
+        install = "pip install 'magictel[grpc]'" if missing else "pip install --force-reinstall grpcio"
         raise SettingsError(
             "config.extra",
-            "protocol: grpc needs the package grpcio, which is not installed",
-            "pip install 'magictel[grpc]', or set protocol to http/protobuf, usually on port 4318",
-        )
+            f"protocol: grpc needs the package grpcio, which {why}",
+            f"{install}, or set protocol to http/protobuf, usually on port 4318",
+        ) from None
 
 
 class GrpcTransport:
@@ -53,7 +61,7 @@ class GrpcTransport:
     """
 
     def __init__(self, http: Transport, settings: HttpSettings, tls: TlsOptions, redact: Redactor) -> None:
-        must_be_installed()
+        must_be_importable()
         self._http = http
         self._settings = settings
         self._tls = tls
@@ -66,6 +74,17 @@ class GrpcTransport:
         """Return the status of the call with its message as body. Raise `WireError` without a connection."""
         if not request.header("content-type").startswith(CONTENT_TYPE):
             return self._http.send(request, timeout)
+        must_travel(request)
+        log_request(request, self._redact)
+        try:
+            reply = self._call(request, timeout)
+        except WireError as failure:
+            log_failure(request, failure.code, failure.message, self._redact)
+            raise
+        log_reply(request, reply, self._redact)
+        return reply
+
+    def _call(self, request: Request, timeout: float) -> Reply:
         import grpc
 
         endpoint = parse_endpoint(request.url).endpoint
@@ -85,12 +104,10 @@ class GrpcTransport:
                 self._channels.pop(endpoint.origin, None)  # not closed: other threads may be sending on it
             raise fault
         seconds = time.monotonic() - began
-        if number == 0:
-            return Reply(200, {"content-type": "application/x-protobuf"}, body, seconds)
         metadata = dict((*(answer.initial_metadata() or ()), *(answer.trailing_metadata() or ())))
         texts = {name: value for name, value in metadata.items() if isinstance(value, str)}
         headers = {**texts, "content-type": CONTENT_TYPE, "grpc-status": str(number), "grpc-message": details}
-        return Reply(HTTP_STATUS[number], headers, metadata.get("grpc-status-details-bin", b""), seconds)
+        return Reply(HTTP_STATUS[number], headers, body or metadata.get("grpc-status-details-bin", b""), seconds)
 
     def close(self) -> None:
         """Close the channels; the next send opens new ones."""
@@ -120,7 +137,7 @@ class GrpcTransport:
             ("grpc.use_local_subchannel_pool", 1),
         ]
         if settings.proxy:
-            options.append(("grpc.http_proxy", settings.proxy))
+            options.append(("grpc.http_proxy", revealed(settings.proxy)))
         elif settings.proxy is not None or not settings.trust_env:
             options.append(("grpc.enable_http_proxy", 0))
         target = endpoint.origin.partition("://")[2]

@@ -35,23 +35,15 @@ RULES: tuple[Rule, ...] = (
         "{status}: {said}",
         "lower max_batch_points, or raise the receiver's max_recv_msg_size_mib",
         RetryClass.SPLIT,
-        types=("RESOURCE_EXHAUSTED",),
-        text="larger than max",
-    ),
-    Rule(
-        "otlp.http.memory",
-        "{status}: the Collector is short of memory and accepts no data: {said}",
-        "give the Collector more memory, or raise its memory_limiter's limit; the points wait",
-        RetryClass.AFTER_HEADER,
-        types=("RESOURCE_EXHAUSTED", "UNAVAILABLE"),
-        text="high memory usage",
+        types=("RESOURCE_EXHAUSTED", "UNKNOWN"),
+        text="larger than max|http2 header with status: 413",
     ),
     Rule(
         "otlp.grpc.http-401",
         "{status}: a server in front of the receiver answered 401 in plain HTTP: {said}",
         "set the credentials that it needs, or use the receiver's own address",
         types=("UNAUTHENTICATED",),
-        text="HTTP status code 401|unexpected content-type",
+        text="HTTP status code 401|unexpected content-type|http2 header with status: 401",
     ),
     Rule(
         "otlp.grpc.unauthenticated",
@@ -69,7 +61,7 @@ RULES: tuple[Rule, ...] = (
         "otlp.grpc.http-400",
         "{status}: a server in front of the receiver does not pass gRPC on: {said}",
         "use a load balancer or proxy with HTTP/2, or protocol http/protobuf, usually on port 4318",
-        types=("INTERNAL", "UNKNOWN", "UNAVAILABLE"),
+        types=("INTERNAL", "UNKNOWN", "UNIMPLEMENTED"),  # UNAVAILABLE, of 502 to 504, is temporary
         text="HTTP status code received|invalid content.type|http2 header with status",
     ),
     Rule(
@@ -78,6 +70,7 @@ RULES: tuple[Rule, ...] = (
         "correct the address, or add metrics to the receiver's pipelines",
         types=("UNIMPLEMENTED",),
     ),
+    *errors.RULES,  # by the status of HTTP
 )
 """What the text of a status means; without such a rule the table of retries decides."""
 
@@ -90,6 +83,9 @@ class _Fault(NamedTuple):
     remedy: str | None = None
 
 
+_CLOSED = _Fault(
+    "Connection reset|Socket closed|Broken pipe", "net.tcp.reset", "read", "closed the connection before it answered"
+)
 _FAULTS = (
     _Fault(
         "Expected SETTINGS frame|Failed parsing HTTP/2|http1.x server",
@@ -97,6 +93,20 @@ _FAULTS = (
         "read",
         "does not speak gRPC (it answers HTTP/1.1)",
         "use the receiver's gRPC port, 4317 by default; 4318 is HTTP",
+    ),
+    _Fault(
+        "selected ALPN",
+        "otlp.grpc.http-port",
+        "tls",
+        "speaks TLS without HTTP/2 (ALPN h2), which gRPC needs",
+        "use the receiver's gRPC port, or enable ALPN with h2 on the load balancer or proxy in front of it",
+    ),
+    _Fault(
+        "HTTP proxy returned response code 407",
+        "http.proxy.auth",
+        "proxy",
+        "is behind a proxy that needs a login (407)",
+        "put user and password into the proxy's URL",
     ),
     _Fault(
         "WRONG_VERSION_NUMBER",
@@ -126,26 +136,24 @@ _FAULTS = (
     _Fault("Connection refused", "net.tcp.refused", "tcp", "refused the connection: nothing is listening there"),
     _Fault("[Tt]imed? ?out", "net.tcp.timeout", "tcp", "did not accept the connection in time"),
     _Fault(
-        "failed to connect to all addresses.*Connection reset",
+        "Connection reset",
         "net.tcp.reset",
         "tcp",
         "reset the connection at once",
         "if the server speaks TLS, use https:// in the address",
     ),
-    _Fault(
-        "Connection reset|Socket closed|Broken pipe",
-        "net.tcp.reset",
-        "read",
-        "closed the connection before it answered",
-    ),
+    _CLOSED,
     _Fault("failed to connect to all addresses", "net.tcp.unreachable", "tcp", "is unreachable"),
 )
+_CONNECTING = ("failed to connect to all addresses", "errors resolving", "DNS resolution failed")
 
 
 def connection_fault(number: int, details: str, endpoint: Endpoint) -> WireError | None:
     """Return the error for a call without an answer of the server, by grpcio's text for it; None: the server answered."""
-    fault = _fault(number, details)
-    if fault is None:
+    connecting = details.startswith(_CONNECTING)  # other texts are those of a server, about its own connections
+    faults = _FAULTS if connecting else (_CLOSED,)
+    fault = next((fault for fault in faults if re.search(fault.pattern, details)), None)
+    if fault is None or NAMES[number] != "UNAVAILABLE":
         return None
     sentence, remedy = fault.sentence, fault.remedy
     if not sentence:
@@ -157,15 +165,9 @@ def connection_fault(number: int, details: str, endpoint: Endpoint) -> WireError
         f"{endpoint.origin}{separator}{sentence}",
         remedy,
         phase=fault.phase,
-        maybe_delivered=fault.phase == "read" and fault.code.startswith("net."),
+        maybe_delivered=not connecting,
         evidence={"peer": endpoint.origin, "phase": fault.phase, "grpc": clipped(details, 300)},
     )
-
-
-def _fault(number: int, details: str) -> _Fault | None:
-    if NAMES[number] != "UNAVAILABLE":
-        return None
-    return next((fault for fault in _FAULTS if re.search(fault.pattern, details)), None)
 
 
 def is_status(reply: Reply) -> bool:
@@ -176,10 +178,10 @@ def is_status(reply: Reply) -> bool:
 def judge(reply: Reply, delay: float | None) -> Outcome:
     """Return the outcome of a status other than OK. `delay`: the seconds of its RetryInfo, if it has one."""
     name = NAMES[int(reply.headers["grpc-status"])]
-    text = clipped(" ".join(reply.headers.get("grpc-message", reply.text).split()), 200)
+    text = clipped(reply.headers.get("grpc-message", reply.text), 200)
     message = f"{name}: {text}" if text else name
     words = {"status": name, "said": text or "no reason is given"}
-    known = match(BackendError(reply.status, frozenset({name}), (text,), words), (*RULES, *errors.RULES))
+    known = match(BackendError(reply.status, frozenset({name}), (text,), words), RULES)
     if known is not None:
         outcome = known.outcome(reply, 0.0, text)
         return Throttled(outcome.code, outcome.message, delay) if isinstance(outcome, Throttled) else outcome
@@ -202,7 +204,7 @@ def in_log(text: str) -> Reply | None:
     if logged is None:
         return None
     number = _BY_WORD.get((logged[1] or logged[2]).replace("_", "").upper(), 2)
-    error = BackendError(0, frozenset({NAMES[number]}), (text,), {"status": "", "said": ""})
+    error = BackendError(HTTP_STATUS[number], frozenset({NAMES[number]}), (text,), {"status": "", "said": ""})
     if match(error, tuple(rule for rule in RULES if rule.text)) is None:
         return None
     details = re.split(r"desc = |details = |: ", text[logged.end() :], maxsplit=1)[-1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import orjson
 
@@ -21,10 +23,12 @@ from magictel.model.outcome import (
     Rejected,
     Throttled,
     Unavailable,
+    Unconfirmed,
 )
 from magictel.text import clipped
 
 _LONGEST = 300
+_COUNT = re.compile("[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ def judge(points: int, reply: Reply, now: float, products: Collection[str]) -> O
         if success.rejected:
             return Partial(unnamed=min(success.rejected, points), why=verdict)
         return Delivered(warning=verdict)
+    if reply.headers.get("grpc-status") == "0":
+        what = "OK, but the message is not an ExportMetricsServiceResponse"
+        return Delivered() if success is not None else Unconfirmed("http.unconfirmed", what, clipped(reply.text, 200))
     shown = reply if reply.ok or not _is_protobuf(reply) else _status_as_json(reply)
     outcome = judge_status(shown, now, products, lambda _: success is not None)
     if isinstance(outcome, Throttled | Unavailable) and reply.status not in RETRIED:
@@ -100,26 +107,30 @@ def partial_success(reply: Reply) -> PartialSuccess | None:
         rejected, message = inner.number(1), inner.content(2).decode()
     except MALFORMED:
         return None
-    return PartialSuccess(rejected if rejected < 1 << 63 else 0, clipped(message, _LONGEST))
+    return PartialSuccess(rejected, clipped(message, _LONGEST)) if rejected < 1 << 63 else None  # else it is negative
 
 
-def _from_json(body: dict[str, object]) -> PartialSuccess | None:
+def _from_json(body: dict[str, Any]) -> PartialSuccess | None:
     if body.keys() - {"partialSuccess", "partial_success"}:
         return None
-    inner = body.get("partialSuccess", body.get("partial_success")) or {}
+    inner = _member(body, "partialSuccess", "partial_success", {})
     if not isinstance(inner, dict):
         return None
-    rejected = inner.get("rejectedDataPoints", inner.get("rejected_data_points", 0))
-    message = inner.get("errorMessage", inner.get("error_message")) or ""
-    try:
-        count = max(0, int(rejected or 0))
-    except (TypeError, ValueError):
+    rejected = str(_member(inner, "rejectedDataPoints", "rejected_data_points", 0))  # a number, or text
+    message = _member(inner, "errorMessage", "error_message", "")
+    if not isinstance(message, str) or not _COUNT.fullmatch(rejected):
         return None
-    return PartialSuccess(count, clipped(str(message), _LONGEST))
+    return PartialSuccess(int(rejected), clipped(message, _LONGEST))
+
+
+def _member(members: dict[str, Any], name: str, other: str, default: object) -> object:
+    """Return a member by either of its names; null means the default."""
+    value = members.get(name, members.get(other))
+    return default if value is None else value
 
 
 def _is_protobuf(reply: Reply) -> bool:
-    return "protobuf" in reply.headers.get("content-type", "")
+    return any(name in reply.headers.get("content-type", "") for name in ("protobuf", "grpc"))
 
 
 def _status_as_json(reply: Reply) -> Reply:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from magictel.sources.sample import sample
 from tests.cli.running import magictel
 from tests.delivery.points import collection
 from tests.emulators.otlp_grpc import GrpcStage, refusing_grpc, serving_grpc, silent_grpc
-from tests.transports.servers import Authority
+from tests.transports.servers import Authority, serving
+from tests.transports.test_http import tunnels
 
 CODES = grpc.StatusCode
 
@@ -92,6 +93,13 @@ def test_headers_are_metadata_and_messages_are_compressed() -> None:
         (CODES.INTERNAL, "", None, Rejected, "otlp.grpc.rejected"),
         (CODES.UNAVAILABLE, "", None, Unavailable, "otlp.grpc.unavailable"),
         (CODES.UNAVAILABLE, "overloaded", 1.0, Throttled, "otlp.grpc.throttled"),
+        (CODES.UNAVAILABLE, "upstream request timeout", None, Unavailable, "otlp.grpc.unavailable"),
+        (CODES.UNAVAILABLE, "delayed connect error: Connection refused", None, Unavailable, "otlp.grpc.unavailable"),
+        (CODES.UNAVAILABLE, "tls: certificate has expired", None, Unavailable, "otlp.grpc.unavailable"),
+        (CODES.UNAVAILABLE, "Received http2 header with status: 502", None, Unavailable, "otlp.grpc.unavailable"),
+        (CODES.UNKNOWN, "Received http2 header with status: 413", None, TooLarge, "otlp.grpc.exhausted"),
+        (CODES.UNIMPLEMENTED, "Received http2 header with status: 404", None, Rejected, "otlp.grpc.http-400"),
+        (CODES.INVALID_ARGUMENT, "out of order sample", None, TooLarge, "prom.otlp.time"),
         (CODES.UNAVAILABLE, "data refused due to high memory usage", None, Throttled, "otlp.http.memory"),
         (CODES.DATA_LOSS, "", None, Unavailable, "otlp.grpc.unavailable"),
         (CODES.UNAUTHENTICATED, "no auth", None, Rejected, "otlp.grpc.unauthenticated"),
@@ -128,6 +136,13 @@ def test_a_partial_success_is_counted() -> None:
     with serving_grpc(lambda body, context: reply.SerializeToString()) as port:
         receipt = delivered(port, 5)
     assert (receipt.delivered, receipt.rejected, receipt.reasons[0].code) == (3, 2, "otlp.partial")
+
+
+def test_a_message_that_is_no_otlp_response_is_not_delivered() -> None:
+    with serving_grpc(lambda body, context: b"welcome") as port:
+        receipt = delivered(port, 5)
+    assert (receipt.delivered, receipt.unconfirmed, receipt.reasons[0].code) == (0, 5, "http.unconfirmed")
+    assert receipt.reasons[0].message.startswith("OK, but the message is not an ExportMetricsServiceResponse")
 
 
 def test_a_message_over_the_servers_limit_is_split() -> None:
@@ -183,13 +198,44 @@ def test_tls_and_client_certificates(authority: Authority, tmp_path: Path) -> No
         assert outcome.code == "otlp.grpc.unknown-ca"
 
 
-def test_without_grpcio_a_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "grpc" else find(name, *rest))
-    ran = magictel("check", "otlp", "--set", "protocol=grpc", folder=tmp_path)
+@pytest.mark.parametrize(
+    ("package", "says"),
+    [
+        (None, ("which is not installed", "pip install 'magictel[grpc]'")),
+        (
+            "raise ImportError('libstdc++.so.6: no such file')",
+            ("cannot be imported (libstdc++.so.6", "--force-reinstall"),
+        ),
+    ],
+)
+def test_without_a_usable_grpcio_a_sentence_says_what_to_install(
+    package: str | None, says: tuple[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if package is None:
+        monkeypatch.setitem(sys.modules, "grpc", None)  # type: ignore[arg-type] # the import system's own way
+    else:
+        monkeypatch.delitem(sys.modules, "grpc")
+        (tmp_path / "grpc.py").write_text(package)
+        monkeypatch.syspath_prepend(tmp_path)
+    ran = magictel("check", "otlp", "--set", "protocol=grpc", "--format", "json", folder=tmp_path)
     assert ran.code == 78
-    assert "magictel[grpc]" in ran.out + ran.err
     assert "config.extra" in ran.out + ran.err
+    assert all(words in ran.out + ran.err for words in says)
+
+
+def test_a_call_goes_through_the_proxys_tunnel_with_its_credentials() -> None:
+    heads: list[bytes] = []
+    with serving_grpc(lambda body, context: b"") as port, serving(tunnels(heads)) as proxy:
+        assert delivered(port, proxy=f"http://me:s3cr3t-value@127.0.0.1:{proxy.port}").delivered == 1
+    assert b"Proxy-Authorization: Basic bWU6czNjcjN0LXZhbHVl\r\n" in heads[0]
+
+
+def test_a_header_that_cannot_be_sent_is_named() -> None:
+    exporter = exporter_at(1, headers={"x-tenant": Secret("bl\u00e4u")})
+    outcome = exporter.attempt(next(iter(exporter.payloads(collection([0])))), 30.0).outcome
+    exporter.shutdown(0)
+    assert isinstance(outcome, Unavailable)
+    assert outcome.code == "config.secret.non-ascii"
 
 
 def test_addresses_of_grpc_have_no_path_and_may_have_no_scheme() -> None:

@@ -50,6 +50,7 @@ def test_a_wrong_path_names_the_right_one(receiver: str, path: str, code: str, t
     [
         ("gRPC port", "http/protobuf", "http.grpc-port"),
         ("HTTP port", "grpc", "otlp.grpc.http-port"),
+        ("HTTPS port", "grpc", "otlp.grpc.http-port"),
         ("TLS port", "http/protobuf", "http.tls-port"),
         ("TLS port", "grpc", "otlp.grpc.plain-to-tls"),
         ("plain port", "http/protobuf", "tls.plaintext-server"),
@@ -71,7 +72,7 @@ def test_mixed_up_ports_and_certificates_are_told_apart(
         cert, key = Authority(tmp_path).client_files()
         given += [f"client_cert_file={cert}", f"client_key_file={key}"]
     with serving(handler, None if situation.split()[0] in ("gRPC", "HTTP", "plain") else tls) as server:
-        secure = "certificate" in situation or situation == "plain port"
+        secure = "certificate" in situation or situation in ("plain port", "HTTPS port")
         given.append(f"url={server.https if secure else server.http}/v1/metrics")
         options = [word for setting in given for word in ("--set", setting)]
         ran = magictel("check", "otlp", *options, "--timeout", "60s", "--format", "json", folder=tmp_path)

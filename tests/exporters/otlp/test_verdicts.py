@@ -43,6 +43,7 @@ def response(rejected: int, message: str) -> bytes:
         (b"{}", JSON),
         (b'{"partialSuccess":{}}', JSON),
         (b'{"partialSuccess":null}', JSON),
+        (b'{"partialSuccess":{"rejectedDataPoints":null,"errorMessage":null}}', JSON),
         (response(0, ""), PROTOBUF),
     ],
 )
@@ -85,7 +86,15 @@ def test_a_message_without_rejected_points_is_a_warning() -> None:
         (b"welcome", TEXT),
         (b'{"status":"stored"}', JSON),
         (b"[]", JSON),
+        (b'{"partialSuccess":[]}', JSON),
+        (b'{"partialSuccess":false}', JSON),
         (b'{"partialSuccess":{"rejectedDataPoints":"many"}}', JSON),
+        (b'{"partialSuccess":{"rejectedDataPoints":""}}', JSON),
+        (b'{"partialSuccess":{"rejectedDataPoints":-2}}', JSON),
+        (b'{"partialSuccess":{"rejectedDataPoints":"-2"}}', JSON),
+        (b'{"partialSuccess":{"rejectedDataPoints":true}}', JSON),
+        (b'{"partialSuccess":{"errorMessage":["x"]}}', JSON),
+        (response(-2, "all"), PROTOBUF),
         (b"\xff\xff\xff", PROTOBUF),
     ],
 )
