@@ -45,7 +45,7 @@ def must_be_importable() -> None:
     except Exception as failure:  # a package for another system or Python raises anything
         missing = isinstance(failure, ModuleNotFoundError) and failure.name == "grpc"
         why = "is not installed" if missing else f"cannot be imported ({clipped(str(failure), 200)})"
-        install = "pip install 'magictel[grpc]'" if missing else "pip install --force-reinstall grpcio"
+        install = "pip install 'magictel[grpc]'" if missing else "uninstall grpcio and install it for this Python"
         raise SettingsError(
             "config.extra",
             f"protocol: grpc needs the package grpcio, which {why}",

@@ -204,7 +204,7 @@ def test_tls_and_client_certificates(authority: Authority, tmp_path: Path) -> No
         (None, ("which is not installed", "pip install 'magictel[grpc]'")),
         (
             "raise ImportError('libstdc++.so.6: no such file')",
-            ("cannot be imported (libstdc++.so.6", "--force-reinstall"),
+            ("cannot be imported (libstdc++.so.6", "uninstall grpcio"),
         ),
     ],
 )
