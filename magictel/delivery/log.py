@@ -50,7 +50,7 @@ class DeliveryLog(Observer):
     def ended(self, ledger: Receipt, dropped: Receipt) -> None:
         """Log the shutdown; `dropped` is what was still queued."""
         if dropped.dropped:
-            self._log.error("shut down with %d points undelivered%s", dropped.dropped, _why(dropped))
+            self._log.error("shut down with undelivered points%s", _why(dropped))
         if ledger.sent:
             self._log.info("shut down; in all: %s", _sentence(ledger))
 

@@ -111,7 +111,7 @@ def test_the_end_names_what_was_left(desk: Desk) -> None:
     assert desk.lines == [
         (
             "ERROR",
-            "shut down with 4 points undelivered; 4 dropped: net.tcp.refused: nobody listens (may have been stored)",
+            "shut down with undelivered points; 4 dropped: net.tcp.refused: nobody listens (may have been stored)",
         ),
         ("INFO", "shut down; in all: sent 9, delivered 5, dropped 4"),
     ]

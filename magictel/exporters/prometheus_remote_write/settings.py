@@ -84,7 +84,7 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
     stale_markers: Annotated[
         bool,
         option(
-            "Whether shutdown ends the series, and magictel run those that leave the page: queries stop showing them at"
+            "Whether series end at shutdown, and in magictel run when they leave the page: queries stop showing them at"
             " once, not after five minutes.",
             routes=False,
         ),
