@@ -24,6 +24,7 @@ _POINT = re.compile(rb'([1-9]\d{18}")(,"(?:asDouble|asInt)":"?)-?\d[\d.eE+-]*')
 _MOMENT, _REST = itemgetter(slice(0, 20)), itemgetter(slice(20, None))
 _PLAIN = re.compile(rb'[1-9]\d{18}"')
 _OF_DECIMALS, _OF_INTEGERS = b"0123456789+-.eE,", b"0123456789-,"
+_NEGATIVE_ZERO = re.compile(rb"-0(?<=[,\[]-0)(?=[,\]])")
 _decimals = msgspec.json.Decoder(list[float])
 _integers = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]])
 _MOST_BYTES = 8 * 1024 * 1024
@@ -60,7 +61,9 @@ def _numbers(text: bytes, whole: bool, count: int) -> list[Any] | None:
     if text.translate(None, _OF_INTEGERS if whole else _OF_DECIMALS):
         return None
     try:
-        numbers: list[Any] = (_integers if whole else _decimals).decode(b"[%b]" % text)
+        numbers: list[Any] = (
+            _integers.decode(b"[%b]" % text) if whole else _decimals.decode(_NEGATIVE_ZERO.sub(b"-0.0", b"[%b]" % text))
+        )
     except msgspec.DecodeError:
         return None
     return numbers if len(numbers) == count else None

@@ -48,6 +48,7 @@ class OtlpJsonReader(OtlpPoints):
             raise undecodable(self.name, number, text) from None
 
     def _decoded(self, text: bytes) -> list[Part]:
+        text = otlp.with_signs(text)
         self._notes = LineNotes()
         try:
             request = otlp.REQUEST.decode(text)

@@ -192,6 +192,18 @@ def test_an_odd_value_is_read_as_the_decoder_does(member: str, values: tuple[str
     assert not same(decoded(decoder, numbers_line(*good, member=member)), decoded(decoder, line))
 
 
+def test_a_negative_zero_keeps_its_sign_as_go_writes_it() -> None:
+    decoder = OtlpJsonReader("j", SHIFT)
+    line = numbers_line("-0", "4.5")
+    for _ in range(4):
+        (part,) = decoder.line(line, 1)
+        assert str(part.points[0].value) == "-0.0"
+    assert used(decoder) >= 1
+    text = numbers_line("1", "2").replace(b'"intValue":"1"', b'"stringValue":":-0,-0}"')
+    (part,) = OtlpJsonReader("j", SHIFT).line(text, 1)
+    assert part.points[1].attributes == {"k": ":-0,-0}"}
+
+
 def test_a_shape_that_no_longer_fits_is_made_anew_and_not_for_ever() -> None:
     decoder = OtlpJsonReader("j")
     for count in range(2, 60):

@@ -204,6 +204,13 @@ REQUESTS = msgspec.json.Decoder(list[Request], strict=False)
 _ATTRIBUTES = msgspec.json.Decoder(list[Pair], strict=False)
 RESOURCE = msgspec.json.Decoder(Resource, strict=False)
 SCOPE = msgspec.json.Decoder(Scope, strict=False)
+_NEGATIVE_ZERO = re.compile(rb'-0(?<=[A-Za-z]":-0)(?=[,}])')
+"""The literal comes first: it is what the expression is searched by."""
+
+
+def with_signs(text: bytes) -> bytes:
+    """Return a line whose negative zeros keep their sign: Go writes -0 for them, which decoders take for an integer."""
+    return _NEGATIVE_ZERO.sub(b"-0.0", text)
 
 
 def attributes(raw: bytes) -> tuple[dict[str, Any], int]:

@@ -87,6 +87,7 @@ def points(text: bytes, run_id: str) -> Iterator[Seen]:
 
 
 def _every(text: bytes) -> Iterator[dict[str, Value]]:
+    text = otlp.with_signs(text)
     try:
         request = otlp.REQUEST.decode(text)
     except ValueError:  # includes msgspec's exceptions
