@@ -65,7 +65,7 @@ class PageExporter(Configured[P], MetricReader):
         """The sample that is served in place of collections."""
         self._received: MetricsData | None = None
         self._collections = SharedCollection(self._collected)
-        self._listener = PageListener(self.settings, self._answer, self.log, self.clock)
+        self._listener = PageListener(self.settings, self._answer, self._authorization, self.log, self.clock)
 
     # ---- the author's half -------------------------------------------------------------------------------------------
 
@@ -143,6 +143,11 @@ class PageExporter(Configured[P], MetricReader):
     def ledger(self) -> Receipt:
         """What became of every point of every scrape: delivered, if the scraper took the whole page."""
         return self.scrapes.ledger
+
+    def _authorization(self) -> str | None:
+        """Return the header that a scraper must send, with the password that its file contains now."""
+        self.redact.add([secret for secret in self.settings.secrets() if secret.renew()])
+        return self.settings.authorization()
 
     def _answer(self, headers: Message) -> PageReply:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from magictel.clock import Clock
@@ -24,14 +24,21 @@ _CANNOT_LISTEN = "set host to an address of this machine, and port to one that t
 class PageListener:
     """The server of a page in one process. Thread-safe."""
 
-    def __init__(self, settings: PageSettings, answer: Answer, log: logging.Logger, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: PageSettings,
+        answer: Answer,
+        authorization: Callable[[], str | None],
+        log: logging.Logger,
+        clock: Clock,
+    ) -> None:
         self._settings, self._log, self._clock = settings, log, clock
         self._stop = threading.Event()
         self._server = PageServer(
             answer,
             path=settings.path,
             tls=(lambda: self._tls.context()) if settings.tls_cert_file else None,
-            authorization=settings.authorization(),
+            authorization=authorization,
             log=log,
         )
 

@@ -44,7 +44,7 @@ Answer = Callable[[Message], PageReply]
 
 
 class PageServer:
-    """Serves a page at `path` until stopped. `authorization`: the header that a scraper must send; None: any may scrape.
+    """Serves a page at `path` until stopped. `authorization` returns the header that a scraper must send now; None: any may scrape.
 
     `tls` returns the context of the next connection, so that renewed certificates are used; None: plain HTTP.
     """
@@ -55,7 +55,7 @@ class PageServer:
         *,
         path: str = "/metrics",
         tls: Callable[[], ssl.SSLContext] | None = None,
-        authorization: str | None = None,
+        authorization: Callable[[], str | None] = lambda: None,
         log: logging.Logger,
     ) -> None:
         self.answer, self.path, self.authorization, self.log = answer, path, authorization, log
@@ -209,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._text(503, "the page is no longer served")
             return True
-        wanted = self._page.authorization
+        wanted = self._page.authorization()
         given = self.headers.get("Authorization", "")
         if wanted is not None and not hmac.compare_digest(given.encode(), wanted.encode()):
             self._text(401, "this page needs a user and a password", **{"WWW-Authenticate": 'Basic realm="metrics"'})

@@ -130,7 +130,7 @@ def test_other_requests(method: str, path: str, status: int, body: bytes) -> Non
 
 def test_a_page_with_a_login_refuses_others() -> None:
     page = Page()
-    with served(page, authorization=LOGIN) as server:
+    with served(page, authorization=lambda: LOGIN) as server:
         status, headers, _ = asked(server)
         assert (status, headers["WWW-Authenticate"]) == (401, 'Basic realm="metrics"')
         assert asked(server, Authorization=basic("scraper", Secret("wrong")))[0] == 401

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from magictel.sandbox.server import Server
 from magictel.secrets.secret import Secret
 from magictel.settings.convert import Unfit, convert
 from magictel.settings.fields import fields_of
+from magictel.settings.login import basic
 from tests.fake_clock import FakeClock
 from tests.transports.servers import free_port
 
@@ -229,6 +231,15 @@ def test_the_runtime_serves_a_page_and_sends_to_elasticsearch() -> None:
         assert len(server.emulator.documents()) == 1
     ledgers = running.ledgers()
     assert (ledgers["prometheus"].delivered, ledgers["elasticsearch"].delivered) == (1, 1)
+
+
+def test_a_renewed_password_is_wanted_of_the_next_scrape(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("second-key")
+    old, new = (basic("u", Secret(password)) for password in ("first-key", "second-key"))
+    with serving(username="u", password=Secret("first-key", file.read_text)) as (exporter, _):
+        assert [page(exporter.port, Authorization=login)[0] for login in (old, new)] == [401, 200]
+        assert exporter.redact("second-key") == "***"
 
 
 def test_half_a_login_fits_no_scraper() -> None:
