@@ -22,10 +22,12 @@ _ELSEWHERE = ("file:", "${")
 def say_how_to_go_on(
     done: ReplayFinished, arguments: Sequence[str], files: Sequence[str], chosen: Sequence[Chosen], from_point: int
 ) -> None:
-    """Print the resume command on standard error, unless everything was sent and read back.
+    """Print the resume command on standard error, unless everything was sent and read back, or no target is usable.
 
     It sends whole slices, beginning with the first one that the slowest target lacks.
     """
+    if done.results and all(result.unusable for result in done.results):
+        return
     if done.go_on is None:
         if done.interrupted:
             output.note("everything was sent; the read-back was interrupted, and points not read back are unverified")

@@ -18,7 +18,7 @@ from magictel.registry.entry_points import (
     package_of,
     plugin_error,
 )
-from magictel.settings.names import did_you_mean, find
+from magictel.settings.names import either, find, near
 
 if TYPE_CHECKING:
     from magictel.plugin.foreign import ForeignExporter
@@ -46,8 +46,10 @@ def named_among(names: Iterable[str]) -> tuple[str, ...]:
     known = tuple(_points())
     for name in asked:
         if find(name, known) is None:
-            hint = did_you_mean(name, known) or f"Known: {', '.join(known) or 'none'}."
-            message = f'no installed package registers "{name.removeprefix(FOREIGN)}" as an OpenTelemetry metric exporter. {hint}'
+            bare = name.removeprefix(FOREIGN)
+            alike = [FOREIGN + other for other in near(bare, (other.removeprefix(FOREIGN) for other in known))]
+            hint = f"Did you mean {either(alike)}?" if alike else f"Known: {', '.join(known) or 'none'}."
+            message = f'no installed package registers "{bare}" as an OpenTelemetry metric exporter. {hint}'
             raise UsageError(
                 "usage.unknown-target", message, "install its package beside magictel; magictel list --all shows all"
             )
