@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,8 @@ from magictel.cli import options
 from magictel.cli.output import ResultFormat
 
 if TYPE_CHECKING:
+    import logging
+
     from magictel.operations.scrape import Page
 
 
@@ -76,6 +77,8 @@ def command(
 @contextmanager
 def _logged(page: Page, *, quiet: bool) -> Iterator[None]:
     """Print the log of the run on standard error: failed scrapes, deliveries that fail and recover."""
+    import logging
+
     from magictel.cli.log_output import LogOutput
 
     def shown(record: logging.LogRecord) -> str:

@@ -98,7 +98,8 @@ def test_a_page_among_the_enabled_targets_is_left_out_and_named(tmp_path: Path, 
 
 def test_a_page_cannot_control_the_terminal(tmp_path: Path, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/metrics").respond_with_data(
-        b'a{b="\x1b]0;title\x07"} 1\na{b="\x1b[2J"} x\n', content_type="text/plain"
+        b'a{b="\x1b]0;title\x07"} 1\n# TYPE "h\x1b[2J" histogram\n{"h\x1b[2J_bucket",le="1"} 0.5\n{"h\x1b[2J_count"} 1\n',
+        content_type="text/plain",
     )
     url = httpserver.url_for("/metrics")
     recorded = magictel("record", "--from", url, "--out", "r", "--on-error", "skip", "--debug", folder=tmp_path)
