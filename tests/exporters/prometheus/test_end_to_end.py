@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
+from pytest_httpserver import HTTPServer
 
 from magictel.exporters.prometheus import PrometheusExporter, PrometheusSettings
 from magictel.exporters.prometheus.errors import scrape_error
@@ -90,6 +91,24 @@ def test_nothing_that_listens_is_said_in_terms_of_the_page(tmp_path: Path) -> No
     any_port = rungs(tmp_path, {"OTEL_EXPORTER_PROMETHEUS_PORT": "0"})
     assert (any_port["exit"], any_port["tcp"]["code"]) == (1, "prom.page.not-served")
     assert "port 0 is any free one" in any_port["tcp"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "prom.page.empty"),
+        (b"\x00\x01\xff", "prom.page.unparsable"),
+        (b"a 1\nb{ 2\n", "prom.page.unparsable"),
+        (b'a{b="' + b"c" * 17_000_000, "prom.page.unparsable"),
+    ],
+    ids=["empty", "binary", "one line", "too long"],
+)
+def test_a_page_that_cannot_be_read_is_said_in_terms_of_the_page(
+    body: bytes, code: str, tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/metrics").respond_with_data(body, content_type="text/plain; version=0.0.4")
+    ladder = rungs(tmp_path, {"OTEL_EXPORTER_PROMETHEUS_URL": httpserver.url_for("/metrics")})
+    assert ladder["health"]["code"] == code
 
 
 def target(port: int | None, **more: Any) -> dict[str, Any]:
