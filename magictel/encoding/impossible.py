@@ -17,7 +17,7 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from magictel.encoding.withheld import Withheld
 from magictel.model import validity
 from magictel.model.metrics import Group, Kind, Series
-from magictel.model.validity import Problem
+from magictel.model.validity import LARGEST_COUNT, Problem
 
 CODE = "delivery.impossible-point"
 _DISTRIBUTIONS = (Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM)
@@ -54,6 +54,7 @@ def _all_plain(points: Sequence[Any]) -> bool:
             and set(map(len, buckets)) == {len(bounds[0]) + 1}
             and set(map(type, totals)) == {int}
             and totals == counts
+            and max(totals) <= LARGEST_COUNT
             and min(map(min, buckets)) >= 0
             and all(map(le, smallest, largest))
         )
@@ -86,7 +87,7 @@ def _is_plain(point: HistogramDataPoint) -> bool:
     return (
         len(counts) == len(point.explicit_bounds) + 1
         and type(total) is int
-        and total == point.count
+        and total == point.count <= LARGEST_COUNT
         and min(counts) >= 0
         and (point.min is None or point.max is None or point.min <= point.max)
     )

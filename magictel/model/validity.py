@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 LATEST = 2**63 - 1
 """Unix nanoseconds in the year 2262: a later time is an error that would shift every other point."""
+LARGEST_COUNT = 2**64 - 1
 NO_RECORDED_VALUE = 1
 """The flag of a point whose series has ended: its value is meaningless."""
 EARLY = 10**17
 """Unix nanoseconds in March 1973: an earlier time was probably written in another unit."""
 _NO_TIME = "is not a time of the years 1970 to 2262"
-_MOST = 2**64 - 1
 _SCALES = range(-10, 21)
 """Scales of exponential histograms: at -10 one bucket reaches the largest 64-bit float, above 20 an index exceeds 32 bits."""
 _LARGEST_EXPONENT, _SMALLEST_EXPONENT = 1024, -1075
@@ -116,7 +116,7 @@ def _bounds(bounds: Sequence[float]) -> Problem:
 
 
 def _count(field: str, count: float) -> Problem | None:
-    if not 0 <= count <= _MOST:
+    if not 0 <= count <= LARGEST_COUNT:
         return Problem(field, f"is {_exact(count)}, expected a count from 0 to 2^64-1")
     return None if type(count) is int or count == int(count) else Problem(field, f"is {count:g}: a count is whole")
 

@@ -38,6 +38,10 @@ BAD: dict[str, Any] = {
     "negative counts": (replace(GOOD, bucket_counts=[-1, 4, 4]), "bucketCounts[0] is -1"),
     "fractional counts": (replace(GOOD, bucket_counts=[0.5, 2.5, 4]), "bucketCounts[0] is 0.5: a count is whole"),
     "a count beside its buckets": (replace(GOOD, count=8), "count is 8, but the buckets add up to 7"),
+    "a count above 64 bits": (
+        replace(GOOD, count=2**64, bucket_counts=[0, 0, 2**64]),
+        "count is 18446744073709551616, expected a count from 0 to 2^64-1",
+    ),
     "as many counts as bounds": (replace(GOOD, bucket_counts=[3, 4]), "bucketCounts has 2 counts for 2 bounds"),
     "min above max": (replace(GOOD, min=10.0), "min is 10, more than max, 9"),
     "an exponential scale": (replace(EXPONENTIAL, scale=99), "scale is 99"),
