@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -62,7 +61,6 @@ class Interrupts:
         if self.signal is None:
             return code
         output.flush()
-        sys.stdout.flush()
         os._exit(code)
 
     def _stop(self, events: Iterator[Event]) -> Event | None:

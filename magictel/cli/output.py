@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from magictel.reporters.layout import Sheet
 
@@ -45,11 +45,40 @@ class _Written:
 
     document = False
     failure: str | None = None
+    result: TextIO | None = None
+    """Standard output, once it is reserved."""
+
+
+class _Masked:
+    """Standard error, with secrets masked in what is printed to it."""
+
+    def __init__(self, stream: TextIO, redact: Callable[[str], str]) -> None:
+        self._stream = stream
+        self._redact = redact
+
+    def write(self, text: str) -> int:
+        return self._stream.write(self._redact(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def reserve(redact: Callable[[str], str]) -> None:
+    """Reserve standard output for the result: what packages of others print goes to standard error, with secrets masked."""
+    if _Written.result is not None:
+        return
+    _Written.result = _moved(sys.stdout)
+    sys.stdout = sys.stderr = cast("TextIO", _Masked(sys.stderr, redact))
+
+
+def stdout() -> TextIO:
+    """Return the stream of the result."""
+    return _Written.result or sys.stdout
 
 
 def say(text: str = "") -> None:
     """Print a line of the result on standard output."""
-    _write(sys.stdout, f"{text}\n")
+    _write(stdout(), f"{text}\n")
 
 
 def note(text: str) -> None:
@@ -64,7 +93,7 @@ def document(value: Any) -> None:
     import json  # not every command needs it
 
     _Written.document = True
-    _write(sys.stdout, json.dumps(value, indent=2) + "\n")
+    _write(stdout(), json.dumps(value, indent=2) + "\n")
 
 
 def page() -> Sheet:
@@ -72,7 +101,7 @@ def page() -> Sheet:
     from magictel.cli.environment import environment
     from magictel.reporters.terminal import sheet_for
 
-    sheet = sheet_for(sys.stdout, environment())
+    sheet = sheet_for(stdout(), environment())
     sheet.failed = unwritable
     return sheet
 
@@ -96,6 +125,7 @@ def begin() -> None:
     """Start a run: reset the state, and make every character printable."""
     _Written.document = False
     _Written.failure = None
+    _Written.result = None
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
@@ -106,7 +136,7 @@ def begin() -> None:
 
 def flush() -> None:
     """Write the buffer; ignore a closed pipe."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (stdout(), sys.stderr):
         try:
             stream.flush()
         except OSError as failure:
@@ -133,7 +163,7 @@ def coloured(stream: TextIO | None = None) -> bool:
     env = environment()
     if env.get("NO_COLOR") or env.get("TERM") == "dumb":
         return False
-    return (stream or sys.stdout).isatty()
+    return (stream or stdout()).isatty()
 
 
 def paint(text: str, how: str, stream: TextIO | None = None) -> str:
@@ -151,8 +181,8 @@ def _write(stream: TextIO, text: str) -> None:
 def refused(failure: OSError) -> bool:
     """Return whether the failure came from standard output while other code wrote to it."""
     try:
-        sys.stdout.write("\n")
-        sys.stdout.flush()
+        stdout().write("\n")
+        stdout().flush()
     except OSError as again:
         if again.errno == failure.errno:
             unwritable(failure)
@@ -162,13 +192,24 @@ def refused(failure: OSError) -> bool:
 
 def unwritable(failure: OSError) -> None:
     """Record that standard output failed while other code wrote to it."""
-    _failed(sys.stdout, failure)
+    _failed(stdout(), failure)
 
 
 def _failed(stream: TextIO, failure: OSError) -> None:
-    if stream is sys.stdout and not isinstance(failure, BrokenPipeError):
+    if stream is stdout() and not isinstance(failure, BrokenPipeError):
         _Written.failure = (failure.strerror or "it fails").lower()
     _silence(stream)
+
+
+def _moved(stream: TextIO) -> TextIO:
+    """Return a new stream on the same file; the descriptor becomes standard error, for what is not Python or knows this stream."""
+    try:
+        stream.flush()
+        moved = os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding, errors="replace")
+        os.dup2(sys.stderr.fileno(), stream.fileno())
+    except (OSError, ValueError):  # a stream in memory has no descriptor
+        return stream
+    return moved
 
 
 def _nowhere() -> TextIO:

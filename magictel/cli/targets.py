@@ -54,7 +54,9 @@ class Chosen(NamedTuple):
     @property
     def is_page(self) -> bool:
         """Return whether it is scraped, so that nothing can be sent to it."""
-        return self.exporter is not None and self.exporter.kind == "page"
+        from magictel.plugin.page_exporter import PageExporter
+
+        return self.exporter is not None and issubclass(self.exporter, PageExporter)
 
     def job(self, **options: Any) -> Job:
         """Return the job for an operation; `options` are passed to the exporter's constructor."""
@@ -118,6 +120,13 @@ def chosen_targets(
     file = config_file(config) if use_file else None
     exporters = (*entry_points.names(), *foreign.named_among(named or ()))
     specs = select(named or (), all=all, config=file, environment=surroundings, exporters=exporters)
+    if any(spec.exporter.startswith(entry_points.FOREIGN) for spec in specs):
+        from magictel.plugin.foreign import environment_secrets
+        from magictel.secrets.patterns import masked
+        from magictel.secrets.redactor import Redactor
+
+        redact = Redactor(environment_secrets(surroundings))
+        output.reserve(lambda text: masked(redact(text)))
     overrides = parse_overrides(
         sets or (), [spec.name for spec in specs], (*(file.tables if file else ()), *entry_points.names())
     )

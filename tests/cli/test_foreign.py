@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from magictel import sandbox
-from tests.cli.running import Ran, magictel, refused
+from tests.cli.running import Ran, magictel, process, refused
 from tests.plugins import install
 
 SAMPLES = 27
@@ -16,16 +18,23 @@ SAMPLES = 27
 RW = "prometheus-remote-write"
 GROUP = "opentelemetry_metrics_exporter"
 THEIRS = """
-import os
-from opentelemetry.exporter.prometheus_remote_write import PrometheusRemoteWriteMetricsExporter
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+import os, sys
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, InMemoryMetricReader
 
-class Remote(PrometheusRemoteWriteMetricsExporter):
+class Unset(ConsoleMetricExporter):
     def __init__(self):
         super().__init__(os.environ["THEIR_URL"])
 
-class Demanding(PrometheusRemoteWriteMetricsExporter):
-    pass
+class Printing(ConsoleMetricExporter):
+    def export(self, metrics_data, timeout_millis=10_000, **_):
+        print("key", os.environ["THEIR_KEY"])
+        print("key", os.environ["THEIR_KEY"], file=sys.stderr)
+        os.write(1, b"not by Python\\n")
+        return super().export(metrics_data)
+
+class Demanding(ConsoleMetricExporter):
+    def __init__(self, endpoint):
+        super().__init__()
 
 class Reader(InMemoryMetricReader):
     pass
@@ -33,6 +42,17 @@ class Reader(InMemoryMetricReader):
 class Neither:
     pass
 """
+REMOTE = """
+import os
+from opentelemetry.exporter.prometheus_remote_write import PrometheusRemoteWriteMetricsExporter
+
+class Remote(PrometheusRemoteWriteMetricsExporter):
+    def __init__(self):
+        super().__init__(os.environ["THEIR_URL"])
+"""
+needs_remote = pytest.mark.skipif(
+    importlib.util.find_spec("opentelemetry.exporter.prometheus_remote_write") is None, reason="pip install '.[bench]'"
+)
 
 
 @pytest.fixture
@@ -41,14 +61,16 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     packages = tmp_path / "packages"
     packages.mkdir()
     points = {
-        "remote": "their_exporters:Remote",
+        "remote": "their_remote:Remote",
+        "unset": "their_exporters:Unset",
         "demanding": "their_exporters:Demanding",
+        "printing": "their_exporters:Printing",
         "reader": "their_exporters:Reader",
         "neither": "their_exporters:Neither",
         "broken": "their_broken:Exporter",
         "malformed": "their exporters",
     }
-    modules = {"their_exporters": THEIRS, "their_broken": "import their_missing_sdk\n"}
+    modules = {"their_exporters": THEIRS, "their_remote": REMOTE, "their_broken": "import their_missing_sdk\n"}
     install(packages, "their-package", points, modules, group=GROUP)
     monkeypatch.syspath_prepend(packages)
     return tmp_path
@@ -62,7 +84,7 @@ def sent(folder: Path, name: str, *options: str, **environment: str) -> Ran:
     ("name", "code", "message"),
     [
         ("demanding", "foreign.constructor", "missing 1 required positional argument: 'endpoint'"),
-        ("remote", "foreign.constructor", "cannot be constructed without arguments: KeyError: 'THEIR_URL'"),
+        ("unset", "foreign.constructor", "cannot be constructed without arguments: KeyError: 'THEIR_URL'"),
         ("reader", "foreign.reader", "is a MetricReader, not an exporter"),
         ("neither", "plugin.broken", "is not an OpenTelemetry MetricExporter"),
         ("broken", "plugin.broken", "cannot be imported: No module named 'their_missing_sdk'"),
@@ -87,9 +109,9 @@ def test_a_name_that_no_package_registers_is_wrong_usage(theirs: Path) -> None:
 
 
 def test_a_sandbox_cannot_point_it_anywhere(theirs: Path) -> None:
-    ran = sent(theirs, "otel:remote", "--sandbox")
+    ran = sent(theirs, "otel:printing", "--sandbox")
     assert ran.code == 2
-    assert "otel:remote" in ran.err
+    assert "otel:printing" in ran.err
 
 
 def test_list_shows_the_names_without_importing_them(theirs: Path) -> None:
@@ -179,6 +201,18 @@ def test_a_success_without_a_read_back_is_unverified(theirs: Path) -> None:
         assert room.emulators["otlp"].stored == SAMPLES
 
 
+def test_what_it_prints_is_no_part_of_the_result_and_its_secrets_are_masked(theirs: Path) -> None:
+    command, variables = process("send-sample", "otel:printing", "--format", "json", THEIR_KEY="s3cret-of-theirs")
+    variables["PYTHONPATH"] += f":{theirs / 'packages'}"
+    ran = subprocess.run(command, env=variables, cwd=theirs, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 3, ran.stderr
+    assert json.loads(ran.stdout)["targets"][0]["code"] == "foreign.unconfirmed"
+    assert ran.stderr.count("key ***") == 2
+    assert "not by Python" in ran.stderr
+    assert "resource_metrics" in ran.stderr  # what the SDK's exporter prints
+    assert "s3cret" not in ran.stderr + ran.stdout
+
+
 def test_a_dead_endpoint_is_rejected_with_its_own_log_line(theirs: Path) -> None:
     dead = f"http://127.0.0.1:{refused()}"
     ran = sent(theirs, "otel:otlp_proto_http", OTEL_EXPORTER_OTLP_ENDPOINT=dead, OTEL_EXPORTER_OTLP_TIMEOUT="1")
@@ -204,6 +238,7 @@ def test_a_recording_is_replayed_and_read_back(theirs: Path) -> None:
         assert "foreign.unconfirmed" in ran.last
 
 
+@needs_remote
 def test_a_real_exporter_that_raises_is_rejected_with_its_exception(theirs: Path) -> None:
     """opentelemetry-exporter-prometheus-remote-write cannot take an attribute that is a list."""
     with sandbox.start(["prometheus-remote-write"]) as room:
@@ -213,6 +248,7 @@ def test_a_real_exporter_that_raises_is_rejected_with_its_exception(theirs: Path
     assert "foreign.exception" in ran.last
 
 
+@needs_remote
 def test_what_a_success_lost_is_altered_when_it_is_read_back(theirs: Path) -> None:
     """The same exporter sends a histogram's buckets without the suffix _bucket, and reports success."""
     with sandbox.start(["prometheus-remote-write"]) as room:
