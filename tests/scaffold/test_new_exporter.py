@@ -116,9 +116,9 @@ def test_kinds_exclude_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_exporter_and_settings_are_read_in_one_sitting(kind: Kind) -> None:
+def test_settings_encoding_and_exporter_are_read_in_one_sitting(kind: Kind) -> None:
     written = files(Names("acme"), kind)
-    lines = {name: readable(written[f"acme_exporter/{name}.py"]) for name in ("settings", "exporter")}
+    lines = {name: readable(written[f"acme_exporter/{name}.py"]) for name in ("settings", "encoding", "exporter")}
     assert sum(lines.values()) <= 120, lines
 
 
@@ -151,7 +151,8 @@ def test_no_name_is_left_over_and_every_file_is_in_order(name: str, kind: Kind, 
 def test_every_code_of_the_package_has_a_page_of_the_right_shape(kind: Kind) -> None:
     written = files(Names("acme"), kind)
     pages = tomllib.loads(written["acme_exporter/catalogue.toml"])
-    used = set(re.findall(r'"(acme\.[a-z-]+)"', written["acme_exporter/exporter.py"]))
+    sources = written["acme_exporter/encoding.py"] + written["acme_exporter/exporter.py"]
+    used = set(re.findall(r'"(acme\.[a-z-]+)"', sources))
     assert used == set(pages)
     for code, page in pages.items():
         assert page.keys() == {"retry", "title", "meaning", "why", "fix", "again", "related"}, code
