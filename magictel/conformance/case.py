@@ -12,7 +12,7 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.resources import Resource
@@ -27,6 +27,7 @@ from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
 from magictel.plugin.interface import ReadBack
+from magictel.plugin.page_exporter import PageExporter
 from magictel.settings.fields import Field, fields_of
 from magictel.settings.model import SettingsModel
 from magictel.verify.asking import ask
@@ -46,7 +47,7 @@ _QUERIES = 20
 """Queries that may exceed the short timeout that a law gives its exporter: a busy machine answers late."""
 _FIXED = 90.0
 """Seconds that a person needs to fix a system error; until then delivery does not retry."""
-_NO_REPLIES = "a backend that replies, but its destination sends no replies"
+_NO_REPLIES = "needs a backend that replies, but its destination sends no replies"
 
 
 class LeapingClock(SystemClock):
@@ -148,7 +149,8 @@ class Case:
         """Return an exporter like `exporter`, for a law that ends it itself."""
         stage = self.stage
         wanted = {**_QUICK, **settings}
-        return self.subject.exporter(Place(stage.origin, self.folder, wanted, self.clock, stage.environment()))
+        place = Place(stage.origin, self.folder, wanted, self.clock, stage.environment())
+        return cast("Exporter[Any]", self.subject.exporter(place))  # laws on pages expect a page
 
     @cached_property
     def _example(self) -> Exporter[Any]:
@@ -156,7 +158,7 @@ class Case:
         return self.exporter()
 
     def lacking(self, needs: Collection[Need]) -> str | None:
-        """Return the first unmet need as a message for this exporter."""
+        """Return the first unmet need as a message on this exporter."""
         need = next((need for need in needs if not self._meets(need)), None)
         if need in (Need.REPLIES, Need.TOO_LARGE) and self.stage.faults.get("refuses"):
             return _NO_REPLIES
@@ -166,9 +168,9 @@ class Case:
         faults = self.stage.faults
         match need:
             case Need.PUSH:
-                return self._example.kind == "push"
+                return isinstance(self._example, Exporter)
             case Need.PAGE:
-                return self._example.kind == "page"
+                return isinstance(self._example, PageExporter)
             case Need.BACKEND:
                 return self.subject.emulator is not None or not sends_over_a_network(self._example)
             case Need.REPLIES:

@@ -19,21 +19,21 @@ class Level(StrEnum):
 
 
 class Need(StrEnum):
-    """What a law needs from the exporter or its backend to run; without it the law is reported as skipped."""
+    """What a law needs from the exporter or its backend to run, as what is said of an exporter for which it is skipped."""
 
-    PUSH = "an exporter that sends (kind push)"
-    PAGE = "an exporter that is scraped (kind page)"
-    BACKEND = "an emulator of the backend, but there is none"
-    REPLIES = "a backend with scripted replies"
-    TOO_LARGE = "a backend that can reject a payload as too large"
-    AWAY = "a backend, file or stream that can become unavailable"
-    STALL = "a backend, file or stream that can block"
-    SYSTEM = "a file or stream whose faults can be simulated"
-    ITEMS = "a backend with a result per item"
-    READ_BACK = "a read-back"
-    STORED = "a read-back, or an emulator that counts points"
-    FORK = "a system with fork"
-    SECRETS = "a secret option"
+    PUSH = "is scraped, and sends nothing"
+    PAGE = "sends, and is not scraped"
+    BACKEND = "needs an emulator of the backend, but there is none"
+    REPLIES = "needs a backend with scripted replies"
+    TOO_LARGE = "needs a backend that can reject a payload as too large"
+    AWAY = "needs a backend, file or stream that can become unavailable"
+    STALL = "needs a backend, file or stream that can block"
+    SYSTEM = "needs a file or stream whose faults can be simulated"
+    ITEMS = "needs a backend with a result per item"
+    READ_BACK = "needs a read-back"
+    STORED = "needs a read-back, or an emulator that counts points"
+    FORK = "needs a system with fork"
+    SECRETS = "needs a secret option"
 
 
 class Broken(Exception):  # noqa: N818 # a verdict on the exporter, not an error of the suite

@@ -15,7 +15,7 @@ from magictel.conformance.under_test import OWN_TIME, Subject
 class LawVerdict(StrEnum):
     """The result of a law."""
 
-    PASSED = "held"
+    PASSED = "passed"
     BROKEN = "broken"
     SKIPPED = "skipped"
 
@@ -69,7 +69,7 @@ def _tried(subject: Subject, law: Law, seed: int) -> tuple[LawVerdict, str | Non
         with case:
             lacking = case.lacking(law.needs)
             if lacking is not None:
-                return LawVerdict.SKIPPED, f"needs {lacking}"
+                return LawVerdict.SKIPPED, lacking
             law.check(case)
             message = None
     except Broken as broken:

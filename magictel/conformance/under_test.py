@@ -15,7 +15,7 @@ from magictel.clock import Clock, SystemClock
 from magictel.conformance.io_faults import FILE, IoFault, io_faults
 from magictel.conformance.stages import Stage
 from magictel.errors import UsageError
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.registry import entry_points
 from magictel.sandbox.emulator import DatagramEmulator, Emulator
 from magictel.sandbox.table import emulators, make
@@ -49,7 +49,7 @@ class Place:
         return int(self.origin.rpartition(":")[2])
 
 
-MakeExporter = Callable[[Place], Exporter[Any]]
+MakeExporter = Callable[[Place], AnyExporter]
 MakeEmulator = Callable[[Clock], Emulator | DatagramEmulator | Stage]
 
 
@@ -75,7 +75,7 @@ def registered(name: str, emulator: str | None = None) -> Subject:
         raise UsageError("usage.foreign", why, f"magictel send-sample {name}")
     exporter = entry_points.load(name)
 
-    def built(place: Place) -> Exporter[Any]:
+    def built(place: Place) -> AnyExporter:
         written = files(exporter.Settings) if exporter.writes_to == "file" else ()
         file_settings = {field.env[0]: str(place.folder / FILE) for field in written}
         reached = place.environment or {field.env[0]: place.origin for field in addresses(exporter.Settings)}
@@ -85,7 +85,7 @@ def registered(name: str, emulator: str | None = None) -> Subject:
         known = set(exporter.Settings.__struct_fields__)
         wanted = {"trust_env": False, **place.settings}
         given = {key: value for key, value in wanted.items() if key in known}
-        instance: Exporter[Any] = exporter(msgspec.structs.replace(resolved.settings, **given), clock=place.clock)
+        instance: AnyExporter = exporter(msgspec.structs.replace(resolved.settings, **given), clock=place.clock)
         return instance
 
     command = f"magictel conformance {exporter.name}" + (f" --emulator {emulator}" if emulator else "")

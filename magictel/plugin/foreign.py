@@ -86,7 +86,6 @@ class ForeignReadBack(ReadBack["ForeignExporter"]):
 class ForeignExporter(Exporter[ForeignSettings]):
     """Drives an exporter of another package, an `exporter_class` that is constructed without arguments, as auto-instrumentation does."""
 
-    kind = "foreign"
     name = "otel"
     summary = "an OpenTelemetry exporter of another package"
     Settings = ForeignSettings

@@ -28,8 +28,6 @@ M = TypeVar("M", bound=SettingsModel)
 E = TypeVar("E", bound="Described[Any]")
 INTERFACE = 2
 """The plugin interface's major version; an exporter that declares another is shown as broken."""
-ExporterKind = Literal["push", "page", "foreign"]
-"""*push* sends, *page* is scraped, *foreign* drives an OpenTelemetry exporter of another package."""
 
 
 class Encoder(ABC, Generic[E]):
@@ -167,7 +165,6 @@ class Described(ABC, Generic[M]):
     """The version of the plugin interface that the exporter is written for. A plugin sets it itself, because an inherited number would be
     that of the installed magictel.
     """
-    kind: ClassVar[ExporterKind] = "push"
     name: ClassVar[str]
     summary: ClassVar[str]
     Settings: ClassVar[type[SettingsModel]]

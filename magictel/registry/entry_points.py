@@ -199,14 +199,13 @@ def _fits(exporter: Any, point: EntryPoint) -> None:
     """Raise `PluginError` for an object that is not an exporter of this interface."""
     if not isinstance(exporter, type):
         raise plugin_error(point, f"{point.value} is not a class")
-    from opentelemetry.sdk.metrics.export import MetricReader
-
     from magictel.plugin.exporter import Exporter
-    from magictel.plugin.interface import INTERFACE, Described, declared_interface
+    from magictel.plugin.interface import INTERFACE, declared_interface
+    from magictel.plugin.page_exporter import PageExporter
 
-    if not issubclass(exporter, Described):
-        what = f"{point.value} is {_kind_of(exporter)}, and magictel needs a subclass of magictel.Exporter"
-        raise plugin_error(point, what)
+    if not issubclass(exporter, Exporter | PageExporter):
+        needed = "magictel needs a subclass of magictel.Exporter or magictel.PageExporter"
+        raise plugin_error(point, f"{point.value} is {_kind_of(exporter)}, and {needed}")
     interface = declared_interface(exporter)
     if interface != INTERFACE:
         what = "declares no interface" if interface is None else f"built for interface {interface}"
@@ -214,14 +213,11 @@ def _fits(exporter: Any, point: EntryPoint) -> None:
         raise PluginError("plugin.interface", what, remedy)
     if not isinstance(getattr(exporter, "Settings", None), type):
         raise plugin_error(point, f"{point.value} has no Settings")
-    needed = {"push": Exporter, "foreign": Exporter, "page": MetricReader}.get(exporter.kind)
-    if needed is None:
-        raise plugin_error(point, f'{point.value} is of the unknown kind "{exporter.kind}"')
-    if not issubclass(exporter, needed):
-        raise plugin_error(point, f'{point.value} is of kind "{exporter.kind}" and no subclass of {needed.__name__}')
-    if exporter.kind != "page" and not isinstance(getattr(exporter, "Encoder", None), type):
+    if issubclass(exporter, PageExporter):
+        return
+    if not isinstance(getattr(exporter, "Encoder", None), type):
         raise plugin_error(point, f"{point.value} has no Encoder")
-    if exporter.kind != "page" and getattr(exporter.Encoder, "__abstractmethods__", None):
+    if getattr(exporter.Encoder, "__abstractmethods__", None):
         raise plugin_error(point, f"{exporter.Encoder.__name__}, the Encoder of {point.value}, has no method encode")
 
 

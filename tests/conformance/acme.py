@@ -14,13 +14,14 @@ from magictel.clock import Clock
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Filled
 from magictel.encoding.withheld import Withheld
+from magictel.http.classify import judge_status
 from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.probe import probe
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Attributes, Kind, Point, Series, Stream
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected
 from magictel.model.verification import POINT, RUN_ID, Expected, SampleQuery, Seen, Unreadable
-from magictel.plugin.http_exporter import HttpExporter, HttpReadBack, judge_status
+from magictel.plugin.http_exporter import HttpExporter, HttpReadBack
 from magictel.plugin.interface import Encoder
 from magictel.sandbox.emulator import Emulator
 from magictel.secrets.secret import Secret

@@ -27,7 +27,7 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, Partial, Receipt, Rejected, Throttled, Unavailable
 from magictel.model.verification import SampleQuery, Seen, Unreadable
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 from tests.conformance.acme import AcmeEncoder, AcmeExporter, AcmeReadBack, AcmeSettings
 
 
@@ -36,7 +36,7 @@ class Bad:
     """`law` is the one that it breaks: it holds all others."""
 
     law: str
-    exporter: type[Exporter[Any]]
+    exporter: type[AnyExporter]
 
 
 class FileExporter(file.FileExporter):
@@ -45,7 +45,7 @@ class FileExporter(file.FileExporter):
     interface = 2
 
 
-E = TypeVar("E", bound=Exporter[Any])
+E = TypeVar("E", bound=AnyExporter)
 BAD: list[Bad] = []
 _BUSY = threading.Lock()
 _REMEMBERED: list[Any] = []

@@ -31,7 +31,7 @@ from magictel.sandbox.datagrams import DatagramServer
 from magictel.sandbox.faults import parse_faults
 from magictel.settings.model import ExporterSettings, option
 from tests.cli.running import magictel
-from tests.conformance.acme import AcmeEmulator, AcmeExporter, AcmeSettings
+from tests.conformance.acme import AcmeEmulator
 from tests.plugins import install
 
 
@@ -302,22 +302,3 @@ def test_a_reply_has_a_body_if_that_to_the_first_write_has(emulator: type[AcmeEm
         assert stage.reply_has_body() is body
     finally:
         stage.stop()
-
-
-def test_an_exporter_that_is_scraped_has_no_laws_on_delivery() -> None:
-    class Page(AcmeExporter):
-        kind = "page"
-
-    def create(place: Place) -> Any:
-        settings: Any = {"url": place.origin, **place.settings}
-        return Page(AcmeSettings(**settings), clock=place.clock)
-
-    laws = [law for law in LAWS if law.id in ("retry.throttled", "bounds.outbox", "encode.items", "describe.interface")]
-    results = list(run(Subject("page", create, lambda clock: AcmeEmulator()), laws))
-    assert {result.law.id: result.verdict for result in results} == {
-        "describe.interface": LawVerdict.PASSED,
-        "encode.items": LawVerdict.SKIPPED,
-        "bounds.outbox": LawVerdict.SKIPPED,
-        "retry.throttled": LawVerdict.SKIPPED,
-    }
-    assert {result.message for result in results if result.message} == {"needs an exporter that sends (kind push)"}

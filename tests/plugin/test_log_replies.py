@@ -23,6 +23,8 @@ def judge(payload: Payload, reply: Reply) -> Outcome:
         return Rejected("acme.reply", "this is not Acme")
     if isinstance(answer, dict) and answer.get("type") == "quota":
         return Rejected("acme.quota", "too much")
+    if reply.status == 422:
+        return Rejected("acme.refused", answer["errors"][0]["reason"])
     return judge_status(reply, 0.0)
 
 
@@ -37,6 +39,7 @@ def judge(payload: Payload, reply: Reply) -> Outcome:
         ('{"level": "error", "msg": "unrelated"}', None, None),
         ("no value [ at all {", None, None),
         ('{"refused": []}', None, None),
+        ('{"errors": []} {"errors": [{"reason": "old"}]}', 422, (422, {"errors": [{"reason": "old"}]})),
     ],
 )
 def test_the_value_that_judge_knows(text: str, status: int | None, expected: tuple[int, object] | None) -> None:

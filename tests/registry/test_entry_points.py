@@ -82,9 +82,7 @@ def test_a_plugin_is_seen_as_soon_as_it_is_installed_and_no_longer_once_it_is_go
 
 BASE = "from magictel import Encoder, Exporter, ExporterSettings\n"
 ENCODER = "class Items(Encoder):\n    def encode(self, series, point): return b''\n"
-PAGE = f"""{BASE}from magictel.plugin.configured import Configured
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-"""
+PAGE = "from magictel import PageExporter, PageSettings\n"
 READER = f"""{BASE}from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 class AcmeExporter(InMemoryMetricReader): interface, Settings = 2, ExporterSettings
 """
@@ -99,7 +97,7 @@ BROKEN = {
     "no exporter": ("class AcmeExporter: interface = 2", "is not an exporter"),
     "a reader of the SDK": (
         READER,
-        "is an OpenTelemetry MetricReader, and magictel needs a subclass of magictel.Exporter",
+        "is an OpenTelemetry MetricReader, and magictel needs a subclass of magictel.Exporter or magictel.PageExporter",
     ),
     "an exporter of the SDK": (
         "from opentelemetry.sdk.metrics.export import ConsoleMetricExporter as AcmeExporter",
@@ -131,18 +129,6 @@ BROKEN = {
         "Items, the Encoder of acme_broken:AcmeExporter, has no method encode",
     ),
     "no encoder": (f"{BASE}class AcmeExporter(Exporter): interface, Settings = 2, ExporterSettings", "has no Encoder"),
-    "a kind that nothing here can run": (
-        f"{BASE}class AcmeExporter(Exporter): interface, kind, Settings = 2, 'pull', ExporterSettings",
-        'of the unknown kind "pull"',
-    ),
-    "a page that is no reader": (
-        f"{BASE}class AcmeExporter(Exporter): interface, kind, Settings = 2, 'page', ExporterSettings",
-        'of kind "page" and no subclass of MetricReader',
-    ),
-    "a page that does not declare its kind": (
-        f"{PAGE}class AcmeExporter(Configured, InMemoryMetricReader): interface, Settings = 2, ExporterSettings",
-        'of kind "push" and no subclass of Exporter',
-    ),
 }
 
 
@@ -178,13 +164,12 @@ def test_loading_a_broken_plugin_raises_the_reason(case: str, folder: Path) -> N
     assert caught.value.remedy
 
 
-def test_a_page_is_an_exporter_that_is_a_metric_reader(folder: Path) -> None:
-    members = "interface, kind, name, Settings = 2, 'page', 'acme', ExporterSettings"
-    page = f"{PAGE}class AcmeExporter(Configured, InMemoryMetricReader): {members}"
+def test_a_page_of_another_package_is_an_exporter(folder: Path) -> None:
+    page = f"{PAGE}class AcmeExporter(PageExporter): interface, name, Settings = 2, 'acme', PageSettings"
     install(folder, "acme", {"acme": "acme_page:AcmeExporter"}, {"acme_page": page})
     (entry,) = registered("acme")
     assert entry.says == "configured"
-    assert entry_points.load("acme").kind == "page"
+    assert entry_points.load("acme").name == "acme"
 
 
 def test_the_interface_may_be_written_on_any_class_of_the_plugins_own(folder: Path) -> None:
