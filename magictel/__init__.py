@@ -2,7 +2,8 @@
 
 This module exports, on demand, what the author of an exporter needs; an application needs `magictel.runtime.start()`.
 A new exporter is a subclass of `HttpExporter` (or `Exporter`) with a settings model, an `Encoder`, `route` and, if the backend supports
-them, `judge`, probes and a `ReadBack`; it is registered as an entry point of `magictel.exporters`:
+them, `judge`, probes and a `ReadBack`; a page that is scraped is a `PageExporter`. It is registered as an entry point of
+`magictel.exporters`:
 
     class AcmeEncoder(Encoder["AcmeExporter"]):
         def encode(self, series: Series, point: Point) -> bytes: ...        # the reference encoding: one item on the wire
@@ -25,7 +26,7 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     registry      entry points: exporters by name, loaded, and why one is broken; those of other packages as otel:NAME
     exporters     elasticsearch (and OpenSearch), otlp, prometheus (page), prometheus_remote_write, console, file; never imported by name
     promql        read-back from Prometheus, Mimir, VictoriaMetrics: queries, expected points, deletion
-    plugin        interface (written by an author), configured, exporter, http_exporter and page_exporter (inherited, final), foreign
+    plugin        interface and http_interface (an author's half), exporter, http_exporter and page_exporter (inherited), foreign
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
     transports    send requests: HTTP, sockets, files     sources     readers of recordings
     formats       OTLP in JSON and protobuf; Prometheus names, numbers, series and collisions: shared by sources and exporters
@@ -94,7 +95,10 @@ _HOMES = {
     "magictel.errors": ("MagictelError", "PluginError", "SettingsError", "UsageError", "WireError"),
     "magictel.plugin.exporter": ("INTERFACE", "Exporter"),
     "magictel.model.finding": ("Finding", "Status", "Rung", "SideEffect"),
-    "magictel.plugin.http_exporter": ("HttpExporter", "HttpReadBack", "Preparation"),
+    "magictel.plugin.http_exporter": ("HttpExporter", "HttpReadBack"),
+    "magictel.plugin.http_interface": ("Preparation",),
+    "magictel.plugin.page_exporter": ("PageExporter",),
+    "magictel.settings.page": ("PageSettings",),
     "magictel.plugin.interface": ("Encoder", "ReadBack"),
     "magictel.ladder.probe": ("probe",),
     "magictel.http.classify": ("judge_status",),

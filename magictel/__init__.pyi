@@ -33,11 +33,14 @@ from magictel.model.verification import RUN_ID, Expected, SampleQuery, Seen, Unr
 from magictel.net.address import Address, parse_endpoint
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.exporter import INTERFACE, Exporter
-from magictel.plugin.http_exporter import HttpExporter, HttpReadBack, Preparation
+from magictel.plugin.http_exporter import HttpExporter, HttpReadBack
+from magictel.plugin.http_interface import Preparation
 from magictel.plugin.interface import Encoder, ReadBack
+from magictel.plugin.page_exporter import PageExporter
 from magictel.secrets.secret import Secret
 from magictel.settings.login import LoginSettings, TenantSettings
 from magictel.settings.model import ExporterSettings, HttpSettings, option
+from magictel.settings.page import PageSettings
 
 __all__ = [
     "INTERFACE",
@@ -64,6 +67,8 @@ __all__ = [
     "LoginSettings",
     "MagictelError",
     "Outcome",
+    "PageExporter",
+    "PageSettings",
     "Partial",
     "Payload",
     "PluginError",

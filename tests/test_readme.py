@@ -32,7 +32,6 @@ SENTENCES = {
     "name": "The name that commands use",
     "summary": "One line for `list`",
     "Settings": "The settings model",
-    "kind": "`push` sends by itself; `page` is scraped; `foreign` wraps another OpenTelemetry exporter",
     "temporalities": "The temporalities that it can send",
     "method": "The method of the request that carries a payload",
     "content_type": "The content type of a payload, unless its route names one",
@@ -114,7 +113,8 @@ def packages() -> str:
 def excerpt(name: str) -> str:
     """Return a function or class of the package that `magictel new exporter --http` writes, which its own tests hold to every law."""
     written = files(Names("acme"), "http")
-    for source in (written["acme_exporter/settings.py"], written["acme_exporter/exporter.py"]):
+    for part in ("settings", "encoding", "exporter"):
+        source = written[f"acme_exporter/{part}.py"]
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name.lower() in (name, f"acme{name}"):
                 first = min((decorator.lineno for decorator in node.decorator_list), default=node.lineno)
@@ -127,12 +127,12 @@ OWNERS = {
     "attributes": (
         ("plugin/interface.py", "Described"),
         ("plugin/interface.py", "Authored"),
-        ("plugin/http_exporter.py", "HttpExporter"),
+        ("plugin/http_interface.py", "HttpAuthored"),
     ),
     "methods": (
         ("plugin/interface.py", "Described"),
         ("plugin/interface.py", "Authored"),
-        ("plugin/http_exporter.py", "HttpExporter"),
+        ("plugin/http_interface.py", "HttpAuthored"),
     ),
     "encoder": (("plugin/interface.py", "Encoder"),),
     "readback": (("plugin/interface.py", "ReadBack"),),
@@ -145,8 +145,9 @@ def _members(kind: str) -> Iterator[tuple[str, str, bool]]:
     seen = set()
     for path, owner in OWNERS[kind]:
         source = (ROOT / "magictel" / path).read_text()
-        tree = ast.parse(source.partition("# ---- inherited ---")[0])  # what follows is not the author's
-        (body,) = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == owner]
+        (body,) = [
+            node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == owner
+        ]
         for node, after in zip(body, [*body[1:], None], strict=True):
             if isinstance(node, ast.AnnAssign) and kind == "attributes" and "ClassVar" in ast.unparse(node.annotation):
                 name, must, sentence = ast.unparse(node.target), node.value is None, ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, assert_type
 
 from opentelemetry.sdk.metrics.export import MetricsData
@@ -16,11 +16,14 @@ from magictel import (
     Exporter,
     ExporterSettings,
     Finding,
+    Group,
     HttpExporter,
     HttpReadBack,
     HttpSettings,
     ItemVerdict,
     Outcome,
+    PageExporter,
+    PageSettings,
     Partial,
     Payload,
     Point,
@@ -115,6 +118,20 @@ class PipeExporter(Exporter[ExporterSettings]):
         return Attempted(Delivered(), len(payload.body))
 
 
+class LinesSettings(PageSettings, frozen=True, kw_only=True):
+    env_prefix = "LINES_"
+
+
+class LinesExporter(PageExporter[LinesSettings]):
+    interface = 2
+    name = "lines"
+    summary = "A page with a line for each metric"
+    Settings = LinesSettings
+
+    def page(self, groups: Sequence[Group], accept: str | None) -> tuple[str, Iterator[bytes | Withheld]]:
+        return "text/plain", (f"{group.stream.name}\n".encode() for group in groups)
+
+
 def use(data: MetricsData) -> None:
     exporter = AcmeExporter(AcmeSettings(url="https://acme.example.net"), target="prod")
     assert_type(exporter.deliver(data, seconds=3), Receipt)
@@ -124,5 +141,6 @@ def use(data: MetricsData) -> None:
         assert_type(request, Request)
         assert_type(body, bytes)
     PipeExporter().shutdown()
+    assert_type(LinesExporter().deliver(data), Receipt)
     with runtime.start(environment={}, interval=10.0) as running:
         assert_type(running.ledgers(), dict[str, Receipt])

@@ -56,6 +56,11 @@ class TlsOptions(msgspec.Struct, frozen=True):
         return digits
 
 
+def tls_options(settings: msgspec.Struct) -> TlsOptions:
+    """Return the TLS options that settings have by these names."""
+    return msgspec.convert(settings, TlsOptions, from_attributes=True)
+
+
 def file_stamps(options: TlsOptions) -> tuple[tuple[int, int, int] | None, ...]:
     """Return inode, modification time and size of each file, to detect changes; None for a file that does not exist."""
     stamps: list[tuple[int, int, int] | None] = []

@@ -10,7 +10,8 @@ from magictel.model.finding import Finding
 from magictel.model.verification import Unreadable
 from magictel.operations.target_run import Job
 from magictel.plugin.any_exporter import AnyExporter
-from magictel.plugin.http_exporter import HttpExporter, Preparation
+from magictel.plugin.http_exporter import HttpExporter
+from magictel.plugin.http_interface import Preparation
 from magictel.verify.asking import ask
 
 

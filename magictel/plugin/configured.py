@@ -23,7 +23,9 @@ from magictel.model.observer import Observers
 from magictel.plugin.environment import settings_from_environment
 from magictel.plugin.interface import Described, M
 from magictel.secrets.redactor import Redactor
-from magictel.settings.fields import fields_of
+
+_OVER_HTTP = frozenset({"prepare", "transport"})
+"""Arguments of exporters over HTTP, which others ignore: a caller need not know what it creates."""
 
 
 class Configured(Described[M]):
@@ -42,12 +44,12 @@ class Configured(Described[M]):
 
         A no-argument constructor never raises for bad settings: OpenTelemetry's auto-instrumentation makes exporters so,
         and an exception there would take traces and logs down as well. The exporter then logs one sentence, and drops and counts.
-        Raise `TypeError` for an option given as an argument, which would otherwise be ignored: a password, for example.
+        Raise `TypeError` for any other argument: an option (a password, for example) would otherwise be ignored.
         """
-        for key in others.keys() & {field.key for field in fields_of(type(self).Settings)}:
-            model = type(self).Settings.__name__
+        for key in others.keys() - _OVER_HTTP:
+            name, model = type(self).__name__, type(self).Settings.__name__
             raise TypeError(
-                f"{key} is an option: pass it in the settings, as in {type(self).__name__}({model}({key}=…))"
+                f"{name} has no argument {key}: options are passed in its settings, {name}({model}({key}=…))"
             )
         self.target = target or self.name
         self.log = logging.getLogger(f"magictel.{self.target}")

@@ -3,64 +3,40 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
-import itertools
 import os
 import threading
-import weakref
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
-from hashlib import blake2b
-from typing import Any, TypeVar, final
+from collections.abc import Iterable
+from typing import Any, final
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
 from magictel.delivery.attempt import Attempted
 from magictel.delivery.batch import Batch
-from magictel.delivery.log import DeliveryLog
 from magictel.delivery.pipeline import OnDropped, OnRefused, Pipeline
 from magictel.delivery.stored import StoredPayload
-from magictel.encoding.chunks import Surroundings, chunks
-from magictel.encoding.impossible import possible
 from magictel.encoding.layouts import Layouts
-from magictel.encoding.packing import pack
 from magictel.encoding.payload import Payload
 from magictel.encoding.prepared import Prepared
-from magictel.encoding.redaction import Redaction
-from magictel.encoding.withheld import BUG, Withheld
 from magictel.errors import MagictelError, SettingsError
-from magictel.model.metrics import Group, Point, Series, count_points, groups, in_time_order
-from magictel.model.observer import Observers
+from magictel.model.metrics import count_points
 from magictel.model.outcome import Receipt, Unavailable
-from magictel.plugin.configured import Configured
+from magictel.plugin.configured import ALIVE
 from magictel.plugin.interface import INTERFACE as INTERFACE
-from magictel.plugin.interface import Authored, Encoder, S
+from magictel.plugin.interface import S
 from magictel.plugin.parts import Parts
+from magictel.plugin.payloads import PayloadEncoder, overridden
 from magictel.plugin.temporality import preferred_temporality
-from magictel.settings.model import HttpSettings
 from magictel.transports.instrumentation import uninstrumented
 
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-_INHERITED = frozenset(filter(callable, vars(Encoder).values()))
-_SLICE = 2_500
-"""Points encoded at a time, which bounds an encoder's memory."""
 
-
-class Exporter(Configured[S], Authored[S], MetricExporter):
+class Exporter(PayloadEncoder[S], MetricExporter):
     """An `opentelemetry.sdk.metrics.export.MetricExporter` whose author writes pure functions only."""
 
     def __init__(self, settings: S | None = None, **options: Any) -> None:
         """As `Configured`: without an argument, settings come from the environment."""
         super().__init__(settings, **options)
         MetricExporter.__init__(self, preferred_temporality(self.settings.temporality))
-        self.redaction = Redaction(self.settings.redact_attributes, self.settings.drop_attributes)
-        self.observers = Observers()
-        """What follows its deliveries: its log, and what an operation adds."""
-        self._layouts = Layouts()
-        self._careful = False
-        self._batches = itertools.count(1)
         self._start_life()
-        _ALIVE.add(self)
 
     def __del__(self) -> None:
         """Report points that are still in the outbox when the exporter is garbage-collected without a shutdown."""
@@ -141,7 +117,7 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
         self._pipeline.stop.set()
         if self._pipeline.timed_out:
             # A backend that has just timed out may do so again: other exporters have to finish within the same time.
-            others = sum(not exporter._shut.is_set() for exporter in list(_ALIVE))  # noqa: SLF001 # this file's own
+            others = sum(not exporter._shut.is_set() for exporter in _alive())  # noqa: SLF001 # this file's own
             seconds = min(seconds, max(0.0, given) / (1 + others))
         deadline = self.clock.monotonic() + seconds
         acquired = self._sending.acquire(timeout=seconds)
@@ -156,53 +132,13 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
                 self._sending.release()
             self.close()
             self._ended.set()
-            _ALIVE.discard(self)
+            ALIVE.discard(self)
 
     @property
     @final
     def ledger(self) -> Receipt:
         """What became of every point since this object was created (in this process); `kept` is in the outbox now."""
         return self._pipeline.ledger
-
-    @final
-    def prepare(self, data: MetricsData, *, ask_within: float | None = None) -> Prepared:
-        """Return a collection ready to encode: redacted, checked, `deduplicate`d, ordered, and `convert`ed. Once per collection.
-
-        `ask_within`: timeout in seconds of `before_delivery`, which queries the backend; None: no query.
-        """
-        if ask_within is not None:
-            self._before_delivery(ask_within)
-        batch = next(self._batches)
-        parts: Iterable[Group | Withheld] = possible(self.redaction(groups(data)))
-        if (deduplicate := _overridden(self.encoder.deduplicate)) is not None:
-            parts = _through(parts, deduplicate)
-        if self.in_time_order:
-            parts = (in_time_order(part) if isinstance(part, Group) else part for part in parts)
-        if (convert := _overridden(self.encoder.convert)) is not None:
-            parts = _through(parts, lambda kept: convert(kept, batch))
-        return Prepared.of(parts, count_points(data), batch)
-
-    @final
-    def payloads(self, data: Prepared | MetricsData) -> Iterator[Payload | Withheld]:
-        """Yield a collection's payloads, uncompressed, within the limits of their routes, and the reasons for points left out.
-
-        Can be called again on a prepared collection.
-        """
-        prepared = data if isinstance(data, Prepared) else self.prepare(data)
-        if prepared is not data:
-            yield from prepared.withheld
-        encoder = self.encoder
-        encode = self._encode_carefully if self._careful else encoder.encode
-        template = None if _overridden(encoder.columns) is None else encoder
-        routes = {route.name: route for route in self.routes()}
-        points = min(_SLICE, *(route.max_points for route in routes.values()))
-        try:
-            parts = chunks(prepared.groups, encode, template, self._layouts, points, self._surroundings)
-            yield from pack(parts, routes, encoder.split, prepared.batch)
-        except Exception:
-            self._careful = True  # one odd point must not cost every later collection
-            self._layouts.clear()
-            raise
 
     @property
     @final
@@ -237,41 +173,14 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
             "restore the address, index, tenant and names that were set when the points were stored",
         )
 
-    def fingerprint(self) -> str:
-        """Fingerprint of what payloads mean and where they go; stored payloads are sent only under the same one."""
-        names = set(type(self.settings).__struct_fields__).difference(HttpSettings.__struct_fields__)
-        own_settings = [(key, repr(getattr(self.settings, key))) for key in sorted(names)]
-        return blake2b(repr((self.name, INTERFACE, self.endpoint(), own_settings)).encode(), digest_size=16).hexdigest()
-
-    @cached_property
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(
-            _overridden(self.encoder.resource_prefix),
-            _overridden(self.encoder.envelope),
-            None if type(self).route_of is Authored.route_of else self.route_of,
-        )
-
-    def _encode_carefully(self, series: Series, point: Point) -> bytes | Withheld:
-        try:
-            return self.encoder.encode(series, point)
-        except Exception as failure:
-            why = f"a bug in encode, not the backend: {type(failure).__name__}: {failure}"
-            return Withheld(BUG, why, series.stream.name)
-
     def _batch(self, data: MetricsData | Prepared) -> Batch:
-        tracked = self.unusable is None and _overridden(self.encoder.given_up) is not None
+        tracked = self.unusable is None and overridden(self.encoder.given_up) is not None
         parts = Parts(data, self.prepare, self.payloads, tracked=tracked)
         return Batch(
             self.observers.each_encoded(parts),
             data.sent if isinstance(data, Prepared) else count_points(data),
             parts.rest,
         )
-
-    def _closed_because(self) -> tuple[str, str] | None:
-        """Return the code and message of why nothing can be sent, or None."""
-        if self.unusable is not None:
-            return self.unusable.code, self.unusable.message
-        return ("delivery.shutdown", "exported after shutdown") if self._shut.is_set() else None
 
     def _export(self, data: MetricsData, timeout_millis: float) -> MetricExportResult:
         seconds = min(max(0.0, timeout_millis / 1000), threading.TIMEOUT_MAX)
@@ -296,10 +205,6 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
         well = receipt.withheld + (receipt.delivered if self.confirms else receipt.readable)
         return MetricExportResult.SUCCESS if well == receipt.sent else MetricExportResult.FAILURE
 
-    def _before_delivery(self, seconds: float) -> None:
-        with uninstrumented(), contextlib.suppress(MagictelError):  # TLS files that are not there (yet)
-            self.before_delivery(min(seconds, self.settings.timeout))
-
     def _attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Run `attempt` uninstrumented: the SDK suppresses its own thread only, and a client would export its own exports."""
         with uninstrumented():
@@ -316,13 +221,12 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
             self._attempt(payload, min(left, self.settings.timeout))
 
     def _start_life(self) -> None:
+        super()._start_life()
         self._pid = os.getpid()
         self._ending = threading.Lock()
         """Acquired once, by the first caller of shutdown."""
         self._sending = threading.Lock()
-        self._shut = threading.Event()
         self._ended = threading.Event()
-        self.observers.reset(DeliveryLog(self.log, self.clock, confirms=self.confirms))
         self._pipeline = Pipeline(
             self._attempt,
             self.settings,
@@ -335,48 +239,17 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
         )
 
     def _after_fork(self) -> None:
-        """Reset a forked child: empty, with new locks and connections. The parent delivers its own points."""
+        """Reset a forked child: empty, with new locks and connections."""
         self._layouts = Layouts()
-        self._start_life()
-        self.after_fork()
-
-
-_ALIVE: weakref.WeakSet[Exporter[Any]] = weakref.WeakSet()
-"""Exporters not shut down yet: a fork resets them, and the end of the process shuts them down."""
-
-
-def _renew_in_child() -> None:
-    for exporter in list(_ALIVE):
-        exporter._after_fork()  # noqa: SLF001 # this file's own
+        super()._after_fork()
 
 
 @atexit.register
 def _end_with_the_process() -> None:
     """Shut down exporters whose reader was not (the SDK skips later readers when its time is over)."""
-    for exporter in list(_ALIVE):
+    for exporter in _alive():
         exporter.shutdown()
 
 
-os.register_at_fork(after_in_child=_renew_in_child)
-
-
-def _overridden(method: _Method) -> _Method | None:
-    """Return a method of an encoder, or None if it is inherited from `Encoder`, where it changes nothing."""
-    return None if getattr(method, "__func__", None) in _INHERITED else method
-
-
-def _through(
-    parts: Iterable[Group | Withheld], stage: Callable[[Iterable[Group]], Iterable[Group | Withheld]]
-) -> Iterator[Group | Withheld]:
-    """Apply a stage to groups; what was left out before bypasses it."""
-    aside: list[Withheld] = []
-
-    def groups_only() -> Iterator[Group]:
-        for part in parts:
-            if isinstance(part, Group):
-                yield part
-            else:
-                aside.append(part)
-
-    yield from stage(groups_only())
-    yield from aside
+def _alive() -> list[Exporter[Any]]:
+    return [exporter for exporter in list(ALIVE) if isinstance(exporter, Exporter)]

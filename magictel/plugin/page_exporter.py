@@ -24,7 +24,7 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Group, count_points
 from magictel.model.outcome import Fate, Receipt
 from magictel.model.verification import Unreadable
-from magictel.net.tls import TlsOptions, ssl_context
+from magictel.net.tls import ssl_context, tls_options
 from magictel.net.tls_server import ServerTls
 from magictel.plugin.collection import SharedCollection
 from magictel.plugin.configured import ALIVE, Configured
@@ -49,7 +49,6 @@ class PageExporter(Configured[P], MetricReader):
     The constructor listens on nothing, so that a command may create it beside the running application.
     """
 
-    kind = "page"
     temporalities: ClassVar[tuple[str, ...]] = ("cumulative",)
 
     def __init__(self, settings: P | None = None, **options: Any) -> None:
@@ -134,7 +133,7 @@ class PageExporter(Configured[P], MetricReader):
         if settings.tls_cert_file:
             ServerTls(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
         if settings.ca_file or settings.client_cert_file:
-            ssl_context(client_tls(settings))
+            ssl_context(tls_options(settings))
 
     # ---- a scrape ----------------------------------------------------------------------------------------------------
 
@@ -239,16 +238,6 @@ class PageExporter(Configured[P], MetricReader):
         super()._after_fork()
         if served:
             threading.Thread(target=self.listen, name="magictel-page-fork", daemon=True).start()
-
-
-def client_tls(settings: PageSettings) -> TlsOptions:
-    """Return the TLS options of a client that reads the page."""
-    return TlsOptions(
-        ca_file=settings.ca_file,
-        client_cert_file=settings.client_cert_file,
-        client_key_file=settings.client_key_file,
-        server_name=settings.server_name,
-    )
 
 
 def _chunks(parts: Iterator[bytes | Withheld], withheld: list[Withheld]) -> Iterator[bytes]:

@@ -138,7 +138,7 @@ def test_a_certificate_whose_file_changes_is_used_after_it_was_refused(
         return transports[-1]
 
     exporter = exporter_for(None, file, PROMETHEUS_REMOTE_WRITE_CA_FILE=str(certificate))
-    monkeypatch.setattr("magictel.plugin.http_exporter.HttpTransport", transport)
+    monkeypatch.setattr("magictel.plugin.http_connection.HttpTransport", transport)
     certificate.write_text("another")
     assert exporter.deliver(collection(range(2))).delivered == 2
     assert [len(each.seen) for each in transports] == [1, 1], "connections and their TLS context are made anew"

@@ -12,10 +12,11 @@ from magictel.catalogue.retry import RetryClass
 from magictel.encoding.payload import Payload
 from magictel.errors import Phase, WireError
 from magictel.exporters.elasticsearch import ElasticsearchExporter
+from magictel.http.classify import judge_status
 from magictel.http.error_rules import Rule
 from magictel.http.wire import Reply, Request
 from magictel.model.outcome import Delivered, Outcome, Rejected, Throttled, TooLarge, Unavailable
-from magictel.plugin.http_exporter import HttpExporter, judge_status
+from magictel.plugin.http_exporter import HttpExporter
 from magictel.secrets.secret import Secret
 
 NOW = 1_800_000_000.0

@@ -32,7 +32,8 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Group, Point, Series
 from magictel.model.outcome import Outcome
 from magictel.model.verification import Unreadable
-from magictel.plugin.http_exporter import HttpExporter, Preparation
+from magictel.plugin.http_exporter import HttpExporter
+from magictel.plugin.http_interface import Preparation
 from magictel.plugin.interface import Encoder
 
 S = TypeVar("S", bound=SearchSettings)

@@ -15,7 +15,7 @@ from magictel.exporters.elasticsearch.values import LONGEST_TEXT
 from magictel.exporters.elasticsearch.version import Product, ask_product
 from magictel.http.wire import Wire
 from magictel.model.verification import Unreadable
-from magictel.plugin.http_exporter import Preparation
+from magictel.plugin.http_interface import Preparation
 
 _PRIORITY = 500
 """Above the built-in templates of Elasticsearch, whose priorities are 100 and 200."""

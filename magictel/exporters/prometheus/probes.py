@@ -23,8 +23,8 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.verification import Unreadable
 from magictel.net.address import parse_endpoint
 from magictel.net.endpoint import Endpoint
-from magictel.net.tls import TlsOptions
-from magictel.plugin.page_exporter import PageExporter, client_tls
+from magictel.net.tls import TlsOptions, tls_options
+from magictel.plugin.page_exporter import PageExporter
 from magictel.sources.errors import SourceError
 from magictel.sources.prometheus_pages import ACCEPT, OPENMETRICS
 from magictel.sources.recording import Recordings
@@ -55,7 +55,7 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
 
     def tls_options(self) -> TlsOptions:
         """Return the TLS options of a client of the page."""
-        return client_tls(self.settings)
+        return tls_options(self.settings)
 
     def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
         """Return the steps to the running page, never to one of our own, and to the Prometheus."""

@@ -18,7 +18,7 @@ from magictel.model.finding import Finding, Status
 from magictel.model.outcome import Throttled, Unavailable
 from magictel.model.verification import Unreadable
 from magictel.net.endpoint import Endpoint
-from magictel.plugin.http_exporter import Preparation
+from magictel.plugin.http_interface import Preparation
 from tests.fake_clock import FakeClock
 
 INDEX = "metrics"

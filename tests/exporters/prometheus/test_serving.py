@@ -178,7 +178,7 @@ def test_an_optional_number_with_bounds_can_be_set(value: object) -> None:
 
 
 def test_an_option_given_as_an_argument_is_refused_and_not_ignored() -> None:
-    with pytest.raises(TypeError, match=r"password is an option: .*PrometheusExporter\(PrometheusSettings\(password="):
+    with pytest.raises(TypeError, match=r"no argument password: .*PrometheusExporter\(PrometheusSettings\(password="):
         PrometheusExporter(password="s3cret")
 
 
