@@ -63,11 +63,10 @@ class Encoder(SeriesNames):
         start = start_of(point.start_time_unix_nano, time) if self.has_start(stream) else 0
         labels = self.labels(series)
         exemplars = encoded_exemplars(point, self.named(stream)) if self.newer and self.has_start(stream) else []
+        leading = b"".join(encoded for _, encoded in exemplars)
         if self.native(stream):
-            leading = b"".join(encoded for _, encoded in exemplars) + field(4, encoded_histogram(point, time, start))
-            return message({**labels, "__name__": name}, leading)
+            return message({**labels, "__name__": name}, leading + field(4, encoded_histogram(point, time, start)))
         if not isinstance(point, HistogramDataPoint):
-            leading = b"".join(encoded for _, encoded in exemplars)
             return message({**labels, "__name__": name}, leading, sample(samples(point)[0][2], time, start))
         parts = samples(point, self.bound_text(stream))
         buckets = of_buckets(exemplars, point.explicit_bounds, len(parts))

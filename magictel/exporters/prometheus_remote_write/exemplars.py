@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from magictel.encoding.protobuf import field, varint
+from magictel.formats.prometheus.label_columns import encoded_label
 from magictel.formats.prometheus.names import label_value
 from magictel.formats.prometheus.series import milliseconds
 
@@ -46,8 +47,6 @@ def _message(exemplar: Any, named: Callable[[str], str]) -> bytes:
         if text and name not in labels and len(name) + len(text) <= left:
             labels[name] = text
             left -= len(name) + len(text)
-    encoded = b"".join(
-        field(1, field(1, name.encode()) + field(2, labels[name].encode("utf-8", "replace"))) for name in sorted(labels)
-    )
+    encoded = b"".join(encoded_label(name, labels[name]) for name in sorted(labels))
     time = milliseconds(exemplar.time_unix_nano)
     return encoded + b"\x11" + struct.pack("<d", exemplar.value) + (b"\x18" + varint(time) if time else b"")

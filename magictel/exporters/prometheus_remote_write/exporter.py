@@ -24,9 +24,10 @@ from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes
 from magictel.exporters.prometheus_remote_write.readback import RemoteWriteReadBack
 from magictel.exporters.prometheus_remote_write.response import ONLY_VERSION_2, judge, unverified_code
+from magictel.exporters.prometheus_remote_write.scan import native_items
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.exporters.prometheus_remote_write.stale import LatestCollection, markers
-from magictel.exporters.prometheus_remote_write.symbols import Requests, native_items
+from magictel.exporters.prometheus_remote_write.symbols import Requests
 from magictel.exporters.prometheus_remote_write.written import NOT_VERSION_2
 from magictel.formats.prometheus.collisions import SampleCollisions
 from magictel.formats.prometheus.series import milliseconds

@@ -13,7 +13,7 @@ import msgspec
 
 from magictel.encoding.payload import Payload
 from magictel.exporters.prometheus_remote_write.errors import RULES
-from magictel.exporters.prometheus_remote_write.symbols import counts, native_items
+from magictel.exporters.prometheus_remote_write.scan import counts, native_items
 from magictel.exporters.prometheus_remote_write.written import COUNT, judge_written, unsent_natives
 from magictel.http.classify import discards, judge_status
 from magictel.http.error_rules import BackendError, KnownError, match

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from magictel.encoding.payload import Payload
 from magictel.encoding.protobuf import field, varint
-from magictel.exporters.prometheus_remote_write.symbols import labels_of, newest_time
+from magictel.exporters.prometheus_remote_write.scan import labels_of, newest_time
 
 _STALE = b"\x09" + struct.pack("<Q", 0x7FF0000000000002)
 """The NaN that ends a series."""

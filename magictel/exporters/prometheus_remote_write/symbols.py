@@ -18,14 +18,13 @@ from typing import NamedTuple
 
 from magictel.encoding.payload import Payload, Run
 from magictel.encoding.protobuf import Fields, field, fields_of, read_varint, varint
+from magictel.exporters.prometheus_remote_write.scan import SAMPLE, STARTED, Series, end_of_labels, scan, slices
 
 _SHORT = [varint(number) for number in range(1 << 11)]
 _MOST_SERIES = 1_000_000
 """Series whose bytes are remembered; beyond that, all are made anew."""
 _MOST_PAYLOADS = 10_000
-"""Payloads whose labels are known to be read rightly by `_scan`."""
-_SAMPLE, _STARTED = 18, 25
-"""Bytes of a sample with its tag and length: of value and time, and with a start time. Of the years 1971 to 2109."""
+"""Payloads whose labels are known to be read rightly by `scan`."""
 _TARGET_INFO, _GAUGE = b"\x0a\x08__name__\x12\x0btarget_info", b"\x2a\x02\x08\x02"
 """The name of `target_info`, and its metadata: a gauge, as Prometheus makes of OTLP."""
 _EMPTY = b"\x22\x00"
@@ -36,18 +35,6 @@ Metadata = tuple[bytes, bytes, bytes, bytes]
 
 class _MisreadError(ValueError):
     """A series does not end in the sample that its last bytes look like."""
-
-
-class _Series(NamedTuple):
-    """The series of a payload: where their labels begin and end, where they end, the sizes of their samples (0: a native histogram),
-    and for some, by number, the fields before their labels.
-    """
-
-    begins: list[int]
-    cuts: list[int]
-    ends: list[int]
-    widths: bytearray
-    leading: dict[int, list[tuple[int, bytes]]]
 
 
 class _Known(NamedTuple):
@@ -61,14 +48,6 @@ class _Known(NamedTuple):
     sizes: tuple[int, ...] | None
     runs: tuple[Run, ...]
     labels_digest: bytes
-
-
-class Counts(NamedTuple):
-    """What a payload has to be counted by a receiver."""
-
-    samples: int
-    histograms: int
-    exemplars: int
 
 
 class Requests:
@@ -91,21 +70,21 @@ class Requests:
             and known.runs == payload.runs
         ):
             begins, cuts, ends = known.layout
-            if _labels_digest(_slices(payload.body, begins, cuts)) == known.labels_digest:
-                return _joined(known.symbols, known.heads, _slices(payload.body, cuts, ends))
+            if _labels_digest(slices(payload.body, begins, cuts)) == known.labels_digest:
+                return _joined(known.symbols, known.heads, slices(payload.body, cuts, ends))
         try:
-            return self._version_2(payload, _scan(payload.body))
+            return self._version_2(payload, scan(payload.body))
         except _MisreadError:
-            return self._version_2(payload, _scan(payload.body, exactly=True))
+            return self._version_2(payload, scan(payload.body, exactly=True))
 
-    def _version_2(self, payload: Payload, series: _Series) -> bytes:
+    def _version_2(self, payload: Payload, series: Series) -> bytes:
         body = payload.body
-        labels = _slices(body, series.begins, series.cuts)
+        labels = slices(body, series.begins, series.cuts)
         digest = _digest(labels, series.widths, payload.runs)
         known = self._known.get(labels[0])
         if known is None or known.digest != digest:
             known = self._remember(labels[0], _new(digest, labels, series, payload))
-        samples = _slices(body, series.cuts, series.ends)
+        samples = slices(body, series.cuts, series.ends)
         symbols, heads = known.symbols, known.heads
         if series.leading:
             table = Symbols(symbols)
@@ -124,21 +103,21 @@ class Requests:
         body = payload.body
         if not body:
             return body
-        series = _scan(body)
-        labels = [body[begin:cut] for begin, cut in zip(series.begins, series.cuts, strict=True)]
+        series = scan(body)
+        labels = slices(body, series.begins, series.cuts)
         digest = _digest(labels, series.widths, ())
         if self._verified.get(labels[0]) != digest:
             if len(self._verified) > _MOST_PAYLOADS:
                 self._verified.clear()
-            series = _scan(body, exactly=True)
-            exact = [body[begin:cut] for begin, cut in zip(series.begins, series.cuts, strict=True)]
+            series = scan(body, exactly=True)
+            exact = slices(body, series.begins, series.cuts)
             if exact == labels:
                 self._verified[labels[0]] = digest
             labels = exact
-        if set(series.widths) <= {_SAMPLE, _STARTED}:
-            sizes = [len(labelled) + _SAMPLE for labelled in labels]
+        if set(series.widths) <= {SAMPLE, STARTED}:
+            sizes = [len(labelled) + SAMPLE for labelled in labels]
             leads = [_SHORT[size] if size < len(_SHORT) else varint(size) for size in sizes]
-            samples = [body[cut + 2 : cut + _SAMPLE] for cut in series.cuts]
+            samples = [body[cut + 2 : cut + SAMPLE] for cut in series.cuts]
             parts = zip(repeat(b"\x0a"), leads, labels, repeat(b"\x12\x10"), samples, strict=False)
             return b"".join(chain.from_iterable(parts))
         rows = zip(labels, series.cuts, series.ends, series.widths, strict=True)
@@ -156,120 +135,10 @@ class Requests:
         return known
 
 
-def counts(body: bytes) -> Counts:
-    """Return how many samples, histograms and exemplars a payload has."""
-    leading = _Series([], [], [], bytearray(), {})
-    number = histograms = at = 0
-    stop = len(body)
-    while at < stop:
-        size = body[at + 1]
-        at += 2
-        if size > 127:
-            size = size & 127 | body[at] << 7
-            at += 1
-            if size > 16_383:
-                size, at = read_varint(body, at - 2)
-        if body[at] != 0x0A:
-            _, native = _leading(body, at, leading)
-            leading.begins.append(at)
-            histograms += native
-        number += 1
-        at += size
-    exemplars = sum(place == 3 for fields in leading.leading.values() for place, _ in fields)
-    return Counts(number - histograms, histograms, exemplars)
-
-
-def labels_of(body: bytes) -> list[bytes]:
-    """Return the encoded labels of each series of a payload."""
-    series = _scan(body, exactly=True)
-    return [body[begin:cut] for begin, cut in zip(series.begins, series.cuts, strict=True)]
-
-
-def newest_time(body: bytes) -> int:
-    """Return the time of a payload's newest sample in milliseconds, or 0 if it has native histograms only."""
-    series = _scan(body, exactly=True)
-    samples = zip(series.cuts, series.widths, strict=True)
-    return max((read_varint(body, cut + 12)[0] for cut, width in samples if width), default=0)
-
-
-def native_items(runs: Iterable[Run]) -> set[int]:
-    """Return the positions of a payload's items that are native histograms."""
-    native: set[int] = set()
-    first = 0
-    for run in runs:
-        if run.envelope[1:2] == (b"native",):
-            native.update(range(first, first + run.points))
-        first += run.points
-    return native
-
-
-def _scan(body: bytes, *, exactly: bool = False) -> _Series:
-    """Find the series of a body. Samples are recognised by their last bytes, which `_new` verifies; `exactly` reads all labels instead."""
-    series = _Series([], [], [], bytearray(), {})
-    add_begin, add_cut, add_end, add_width = (
-        *(series.begins.append, series.cuts.append),
-        *(series.ends.append, series.widths.append),
-    )
-    at, stop = 0, len(body)
-    while at < stop:
-        size = body[at + 1]
-        at += 2
-        if size > 127:
-            size = size & 127 | body[at] << 7
-            at += 1
-            if size > 16_383:
-                size, at = read_varint(body, at - 2)
-        end = at + size
-        native = False
-        if body[at] != 0x0A:
-            at, native = _leading(body, at, series)
-        add_begin(at)
-        if native:
-            width = 0
-        elif exactly:
-            width = end - _end_of_labels(body, at, end)
-        elif body[end - 7] == 0x10 and body[end - 18 : end - 15] == b"\x12\x10\x09":
-            width = _SAMPLE
-        elif body[end - 7] == 0x18 and body[end - 25 : end - 22] == b"\x12\x17\x09":
-            width = _STARTED
-        else:
-            width = end - _end_of_labels(body, at, end)
-        add_cut(end - width)
-        add_end(end)
-        add_width(width)
-        at = end
-    return series
-
-
-def _leading(body: bytes, at: int, series: _Series) -> tuple[int, bool]:
-    """Read the fields before the labels of a series; return where its labels begin, and whether one is a native histogram."""
-    fields: list[tuple[int, bytes]] = []
-    while body[at] != 0x0A:
-        size, begin = read_varint(body, at + 1)
-        fields.append((body[at] >> 3, body[begin : begin + size]))
-        at = begin + size
-    series.leading[len(series.begins)] = fields
-    return at, any(place == 4 for place, _ in fields)
-
-
-def _end_of_labels(body: bytes, at: int, end: int) -> int:
-    while at < end and body[at] == 0x0A:
-        size = body[at + 1]
-        at += 2
-        if size > 127:
-            size, at = read_varint(body, at - 1)
-        at += size
-    return at
-
-
 def _without_start(sample: bytes) -> bytes:
     """Return a sample with its value and time only."""
     _, end = read_varint(sample, 12)
     return field(2, sample[2:end])
-
-
-def _slices(body: bytes, begins: Iterable[int], ends: Iterable[int]) -> list[bytes]:
-    return [body[begin:end] for begin, end in zip(begins, ends, strict=True)]
 
 
 def _joined(symbols: bytes, heads: Iterable[bytes], samples: Iterable[bytes]) -> bytes:
@@ -279,7 +148,7 @@ def _joined(symbols: bytes, heads: Iterable[bytes], samples: Iterable[bytes]) ->
 def _first_labels(body: bytes) -> bytes:
     """Return the labels of the first series; empty if it has fields before them."""
     size, begin = read_varint(body, 1)
-    return body[begin : _end_of_labels(body, begin, begin + size)]
+    return body[begin : end_of_labels(body, begin, begin + size)]
 
 
 def _labels_digest(labels: Iterable[bytes]) -> bytes:
@@ -296,7 +165,7 @@ def _digest(labels: Sequence[bytes], widths: bytearray, runs: Iterable[Run]) -> 
     return digest.digest()
 
 
-def _new(digest: bytes, labels: Sequence[bytes], series: _Series, payload: Payload) -> _Known:
+def _new(digest: bytes, labels: Sequence[bytes], series: Series, payload: Payload) -> _Known:
     runs = payload.runs
     table = Symbols()
     heads: list[bytes] = []

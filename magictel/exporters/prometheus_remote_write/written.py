@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from magictel.encoding.payload import Payload
 from magictel.encoding.protobuf import Fields, fields_of
-from magictel.exporters.prometheus_remote_write.symbols import Counts, counts
+from magictel.exporters.prometheus_remote_write.scan import Counts, counts
 from magictel.http.error_rules import KnownError
 from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Unconfirmed

@@ -12,7 +12,7 @@ import pytest
 from magictel.encoding.payload import Payload
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.exporters.prometheus_remote_write.encoding import time_series
-from magictel.exporters.prometheus_remote_write.symbols import counts
+from magictel.exporters.prometheus_remote_write.scan import counts
 from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, Partial, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 

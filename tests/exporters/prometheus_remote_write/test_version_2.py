@@ -33,7 +33,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from magictel.encoding.payload import Payload
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
-from magictel.exporters.prometheus_remote_write.symbols import counts
+from magictel.exporters.prometheus_remote_write.scan import counts
 from magictel.sandbox.prometheus_protobuf import Request2, WriteRequest
 from magictel.sandbox.prometheus_write_2 import native
 
