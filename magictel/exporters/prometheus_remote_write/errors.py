@@ -1,7 +1,7 @@
 """What remote-write receivers say when they refuse, as tables: remote write has no item verdicts and no error ids.
 
 Prometheus answers one plain sentence, so its sentences are matched here and nowhere else (real servers: 2.42 and 3; the
-source is storage/remote/write_handler.go). Mimir and Cortex name an id, `err-mimir-…`: that is matched, not the prose.
+source is storage/remote/write_handler.go). Mimir names an id, `err-mimir-…`: that is matched, not the prose.
 Status alone misleads: Prometheus says 500 for labels it will never take, and 400 for a body that must be cut.
 """
 
@@ -11,44 +11,58 @@ from magictel.catalogue.retry import RetryClass
 from magictel.http.error_rules import Rule
 
 _CLIENT_ERRORS = (400, 409, 422)
-_MIMIR_LIMITS = (  # its ids end in what they limit: `…-rate` passes by itself, `…-size` is over by the request as a whole
+_MIMIR = (  # its ids end in what they limit: `…-rate` passes by itself, `…-size` is over by the request as a whole
     Rule(
         "mimir.rate",
-        "{status}: {said}",
+        "{said}",
         "ask for a higher limit, or export less often",
         RetryClass.AFTER_HEADER,
         when=lambda error: error.status == 429 or error.words["id"].endswith("-rate"),
     ),
     Rule(
         "prom.rw.too-large",
-        "{status}: {said}",
+        "{said}",
         retry=RetryClass.SPLIT,
         when=lambda error: error.status == 413 or error.words["id"].endswith("-size"),
     ),
-    Rule(
-        "mimir.label-limit",
-        "a series has more labels than the tenant may use: {said}",
-        "drop attributes: drop_attributes, or scope_labels = false",
-        isolate=True,
-        when=lambda error: "max-label-names" in error.words["id"],
+    Rule(  # of the tenant or the request as a whole
+        "mimir.refused",
+        "{named}",
+        "look up {id} in Mimir's runbooks",
+        when=lambda error: error.words["id"].startswith(("err-mimir-tenant-", "err-mimir-request-")),
     ),
 )
 RULES: tuple[Rule, ...] = (
     Rule(
-        "mimir.refused",
-        "{status}: {named}",
-        "look up {id} in Mimir's runbooks",
+        "prom.rw.replica",
+        "another replica is elected, and this one's samples are dropped: {said}",
+        "send without the labels cluster and __replica__, or leave it to the elected replica",
+        statuses=(200, 202),
+        text="rejecting sample: replica=|replicas did not mat?ch",  # Cortex: "mach"
+    ),
+    Rule(
+        "mimir.series-limit",
+        "{said}",
+        "drop attributes with many values (drop_attributes), or ask for a higher limit",
         isolate=True,
-        when=lambda error: "id" in error.words,
-        rules=_MIMIR_LIMITS,
+        statuses=(*_CLIENT_ERRORS, 429),
+        text=r"per-\w+ series limit of|err-mimir-max-(?:active-series|series-per-)",
+    ),
+    Rule(
+        "mimir.label-limit",
+        "a series has more labels than the tenant may use, or longer ones: {said}",
+        "drop attributes: drop_attributes, or scope_labels = false",
+        isolate=True,
+        statuses=_CLIENT_ERRORS,
+        text="err-mimir-max-label-names|label (?:name|value) (?:length exceeds|too long)|series has too many labels",
     ),
     Rule(
         "prom.rw.out-of-order",
         "a sample is older than the newest of its series",
-        "let one process write a series; or set out_of_order_time_window on Prometheus",
+        "let one process write a series; or set out_of_order_time_window on the receiver",
         isolate=True,
         statuses=_CLIENT_ERRORS,
-        text="out of order sample",
+        text="out of order sample|err-mimir-sample-out-of-order",
     ),
     Rule(
         "prom.rw.duplicate",
@@ -56,7 +70,7 @@ RULES: tuple[Rule, ...] = (
         "give each sender its own service.instance.id",
         isolate=True,
         statuses=_CLIENT_ERRORS,
-        text="duplicate sample for timestamp",
+        text="duplicate sample for timestamp|err-mimir-sample-duplicate-timestamp",
     ),
     Rule(
         "prom.rw.future",
@@ -64,7 +78,7 @@ RULES: tuple[Rule, ...] = (
         "correct the clock that is wrong: the sender's or the receiver's",
         isolate=True,
         statuses=_CLIENT_ERRORS,
-        text="too far in the future",
+        text="too far in the future|timestamp too new|err-mimir-too-far-in-future",
     ),
     Rule(
         "prom.rw.out-of-bounds",
@@ -77,10 +91,18 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "prom.rw.too-old",
         "a sample is older than the out-of-order window",
-        "set a longer out_of_order_time_window on Prometheus",
+        "set a longer out_of_order_time_window on the receiver",
         isolate=True,
         statuses=(*_CLIENT_ERRORS, 500),  # 2.42 says 500, 3 says 400
-        text="too old sample",
+        text="too old sample|timestamp too old|err-mimir-(?:sample-timestamp-too-old|too-far-in-past)",
+    ),
+    Rule(
+        "mimir.refused",
+        "{named}",
+        "look up {id} in Mimir's runbooks",
+        isolate=True,
+        when=lambda error: "id" in error.words,
+        rules=_MIMIR,
     ),
     Rule(
         "prom.rw.too-large",

@@ -4,13 +4,14 @@ Protobuf in snappy's block format, and a reply without item verdicts. By 1.0 Pro
 (one bad sample costs the good ones), so a request refused for its points is halved until the bad ones stand alone; sending
 a stored sample again is no error. It also answers 204 for series it drops in silence: only the read-back shows it.
 
-By 2.0 it keeps the good samples and counts them. A receiver that does not understand 2.0 stores nothing of it and refuses it (415), or
-answers 2xx without these counts: with `protocol = "auto"` it gets the same payload by 1.0, and from then on only 1.0.
+By 2.0 it stores the good samples and counts them. A receiver that does not understand 2.0 stores nothing of it and refuses it (415, 400),
+or answers 2xx without these counts: with `protocol = "auto"` it gets the same payload by 1.0, and from then on only 1.0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import cramjam
@@ -160,7 +161,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     # ---- verdicts ------------------------------------------------------------------------------------------------------
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
-        """An empty 2xx delivers all, by 2.0 one that counts all; by 1.0 a sentence that blames points halves the payload."""
+        """Return the outcome: an empty 2xx delivers all, by 2.0 if it counts all; a refusal that blames points halves the payload."""
         return judge(payload, reply, self.clock.now(), self.products)
 
     def unverified_code(self, reply: Reply) -> str | None:
@@ -172,7 +173,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
         After many refused points in a row nothing is halved any more: a whole replay may be too old.
         """
-        attempted = self._send(payload, timeout)
+        attempted = self._native_only(payload, self._form) or super().attempt(payload, timeout)
         outcome = attempted.outcome
         if self.settings.protocol == "auto" and isinstance(outcome, Rejected) and outcome.code == NOT_VERSION_2:
             attempted = self._by_version_1(payload, timeout, attempted)
@@ -193,14 +194,16 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     def _by_version_1(self, payload: Payload, timeout: float, before: Attempted) -> Attempted:
         """Send a payload by 1.0. Its receiver gets 1.0 from now on, unless it does not understand that either."""
         waited = before.waited or 0.0
-        self._form = "1.0"
-        attempted = self._send(payload, timeout - waited)
-        if not isinstance(attempted.outcome, Delivered | Partial):
-            self._form = "2.0"
+        attempted = self._native_only(payload, "1.0") or self._attempt_once(
+            replace(payload, form="1.0"), timeout - waited
+        )
+        if isinstance(attempted.outcome, Delivered | Partial):
+            self._form = "1.0"
         waited += attempted.waited or 0.0
         return msgspec.structs.replace(attempted, bytes=before.bytes + attempted.bytes, waited=waited)
 
-    def _send(self, payload: Payload, timeout: float) -> Attempted:
-        if self._form == "1.0" and payload.points and len(native_items(payload.runs)) == payload.points:
-            return Attempted(Rejected(ONLY_VERSION_2.code, ONLY_VERSION_2.message))
-        return super().attempt(payload, timeout)
+    def _native_only(self, payload: Payload, form: str) -> Attempted | None:
+        """Return the rejection of a payload of which nothing can be sent in this version; None for any other payload."""
+        if form == "2.0" or not payload.points or len(native_items(payload.runs)) < payload.points:
+            return None
+        return Attempted(Rejected(ONLY_VERSION_2.code, ONLY_VERSION_2.message))

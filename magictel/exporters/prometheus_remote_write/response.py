@@ -14,7 +14,7 @@ import msgspec
 from magictel.encoding.payload import Payload
 from magictel.exporters.prometheus_remote_write.errors import RULES
 from magictel.exporters.prometheus_remote_write.scan import counts, native_items
-from magictel.exporters.prometheus_remote_write.written import COUNT, judge_written, unsent_natives
+from magictel.exporters.prometheus_remote_write.written import COUNT, judge_written, uncounted, unsent_natives
 from magictel.http.classify import discards, judge_status
 from magictel.http.error_rules import BackendError, KnownError, match
 from magictel.http.wire import Reply
@@ -23,8 +23,6 @@ from magictel.promql.victoriametrics import is_victoriametrics
 from magictel.text import clipped
 
 _TAKEN = frozenset({200, 201, 202, 204})
-_REPLICA = re.compile(r"rejecting sample: replica=|replicas did not mat?ch")
-"""What the HA trackers of Cortex ("mach") and Mimir say, under 202, to the samples of a replica that is not elected."""
 ONLY_VERSION_2 = ItemVerdict(
     "prom.rw.exponential", "the receiver understands remote write 1.0 only, which has no native histograms"
 )
@@ -39,19 +37,18 @@ def judge(payload: Payload, reply: Reply, now: float, products: Collection[str])
             payload,
             reply,
             lambda line: known_error(line, reply.status),
-            lambda: _judge(payload, reply, now, products, lambda: 0),
+            lambda: _judge(payload, uncounted(reply), now, products),
         )
     native = dict.fromkeys(native_items(payload.runs), ONLY_VERSION_2)
-    outcome = _judge(payload, reply, now, products, lambda: counts(payload.body).samples)
-    return unsent_natives(outcome, native, payload.points)
+    return unsent_natives(_judge(payload, reply, now, products), native, payload.points)
 
 
-def _judge(payload: Payload, reply: Reply, now: float, products: Collection[str], sent: Callable[[], int]) -> Outcome:
-    known = refusal(reply) or discarded(reply, sent)
+def _judge(payload: Payload, reply: Reply, now: float, products: Collection[str]) -> Outcome:
+    known = refusal(reply) or discarded(reply, lambda: counts(payload.body).samples)
     if known is None:
         return judge_status(reply, now, products, empty)
     example = " ".join(reply.text[:200].split())
-    refused = sent() - known.written if known.written else 0
+    refused = counts(payload.body).samples - known.written if known.written else 0
     if refused > 0:  # of a histogram's samples it may be several that are refused
         return Partial(unnamed=min(refused, payload.points), why=ItemVerdict(known.code, known.message, example))
     return known.outcome(reply, now, example)
@@ -84,18 +81,14 @@ def refusal(reply: Reply) -> KnownError | None:
 
 
 def known_error(text: str, status: int) -> KnownError | None:
-    """Return what the sentence of a refusal means, by the rules."""
+    """Return what the sentence of a reply means, by the rules."""
     mimir = _MIMIR.search(text)
     shown = clipped(text, 200)
-    words = {"status": str(status), "said": shown}
+    words = {"said": shown}
     if mimir is not None:
         words |= {"id": mimir[0], "named": shown if mimir[0] in shown else f"{mimir[0]}: {shown}"}
     known = match(BackendError(status, texts=(text,), words=words), RULES)
-    return (
-        known
-        if known is None or mimir is not None
-        else msgspec.structs.replace(known, message=f"{status}: {known.message}")
-    )
+    return None if known is None else msgspec.structs.replace(known, message=f"{status}: {known.message}")
 
 
 def empty(reply: Reply) -> bool:
@@ -110,16 +103,12 @@ def discarded(reply: Reply, sent: Callable[[], int]) -> KnownError | None:
     """
     if not reply.ok or reply.looks_like_html:
         return None
-    text = " ".join(reply.text[:2000].split())
-    if _REPLICA.search(text):
-        return KnownError(
-            "prom.rw.replica",
-            f"{reply.status}: another replica is elected, and this one's samples are dropped: {clipped(text, 200)}",
-            "send without the labels cluster and __replica__, or leave it to the elected replica",
-        )
+    known = known_error(" ".join(reply.text[:2000].split()), reply.status)
+    if known is not None:
+        return known
     written = [reply.headers.get(f"x-prometheus-remote-write-{kind}-written", "") for kind in ("samples", "histograms")]
     counts = [int(count) for count in written if COUNT.fullmatch(count)]
     if counts and sum(counts) < sent():
         message = f"{reply.status}, and only {sum(counts)} samples were accepted"
         return KnownError("prom.rw.partial", message, isolate=bool(sum(counts)))
-    return refusal(replace(reply, status=400)) if discards(reply) or _MIMIR.search(text) else None
+    return refusal(replace(reply, status=400)) if discards(reply) else None

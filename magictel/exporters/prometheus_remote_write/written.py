@@ -2,6 +2,8 @@
 
 Prometheus stores what it can of a request, and names the series of each sample that it refuses, a line for each. Other receivers may
 count only. Nothing is sent again: what was stored is stored, and the rest can never be.
+
+Mimir counts what it has received (grafana/mimir#12682), also in a refusal: complete counts prove nothing where status or text deny them.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from magictel.encoding.payload import Payload
 from magictel.encoding.protobuf import Fields, fields_of
@@ -22,6 +25,7 @@ from magictel.text import clipped
 NOT_VERSION_2 = "prom.rw.not-2.0"
 """The code of a reply that shows that the receiver does not understand remote write 2.0; nothing is stored then."""
 _PARTIAL = "prom.rw.partial"
+_HEADER = "x-prometheus-remote-write-"
 _KINDS = ("samples", "histograms", "exemplars")
 COUNT = re.compile(r"[0-9]{1,18}")
 """A number in a header of counts."""
@@ -29,6 +33,8 @@ _SERIES = re.compile(r" for series (\{.*\})\s*$")
 _LABEL = re.compile(r'\s*([^\s=,{"]+|"(?:[^"\\]|\\.)*")=("(?:[^"\\]|\\.)*")\s*,?')
 _TARGET_INFO = ("__name__", "target_info")
 """The name of a series that belongs to no point: a resource's."""
+_UNREADABLE = frozenset({"http.refused", "prom.rw.media-type", "prom.rw.protobuf", "prom.rw.snappy"})
+"""Codes of refusals by a receiver that may be unable to read remote write 2.0."""
 _REMEDY = "set protocol = auto or 1.0, or enable remote write 2.0 at the receiver"
 Explain = Callable[[str], KnownError | None]
 """Returns what a line of a refusal means."""
@@ -43,20 +49,25 @@ def judge_written(payload: Payload, reply: Reply, explain: Explain, general: Cal
         quoted = " ".join(reply.text[:200].split()) or None
         return Unconfirmed("http.unconfirmed", f"{reply.status}, but {unreadable}", quoted) if reply.ok else general()
     if written is None:
-        return _uncounted(reply, general)
+        return _not_understood(reply, general)
     if not reply.ok and reply.status != 400:
         return general()
     sent = counts(payload.body)
-    missing = sent.samples + sent.histograms - written.samples - written.histograms
-    if missing > 0:
+    missing = max(0, sent.samples - written.samples) + max(0, sent.histograms - written.histograms)
+    if missing:
         return _refused(payload, reply, explain, missing, sent)
+    outcome = general()
+    unexplained = isinstance(outcome, Rejected) and outcome.code == "http.refused" and not reply.ok
+    if not unexplained and not isinstance(outcome, Delivered | Unconfirmed):
+        return outcome
     lost = sent.exemplars - written.exemplars
     quoted = " ".join(reply.text[:300].split())
     if lost > 0:
         why = f"{lost} of {sent.exemplars} exemplars were not stored{': ' + quoted if quoted else ''}"
         return Delivered(warning=ItemVerdict("prom.rw.exemplars", why))
-    if not reply.ok:
-        return Delivered(warning=ItemVerdict(_PARTIAL, f"{reply.status}, although all samples are stored: {quoted}"))
+    if unexplained:
+        why = f"{reply.status}, although all samples are counted as written"
+        return Unconfirmed("http.unconfirmed", why, quoted or None)
     return Delivered()
 
 
@@ -65,7 +76,7 @@ def written_of(reply: Reply) -> Counts | None:
 
     Raise `ValueError`, whose text names the header, if one is not a number.
     """
-    texts = [reply.headers.get(f"x-prometheus-remote-write-{kind}-written") for kind in _KINDS]
+    texts = [reply.headers.get(f"{_HEADER}{kind}-written") for kind in _KINDS]
     if texts[0] is None and texts[1] is None:
         return None
     for kind, text in zip(_KINDS, texts, strict=True):
@@ -74,16 +85,20 @@ def written_of(reply: Reply) -> Counts | None:
     return Counts(*(0 if text is None else int(text) for text in texts))
 
 
-def _uncounted(reply: Reply, general: Callable[[], Outcome]) -> Outcome:
+def uncounted(reply: Reply) -> Reply:
+    """Return a reply without the counts of its headers."""
+    headers = {name: value for name, value in reply.headers.items() if not name.startswith(_HEADER)}
+    return replace(reply, headers=headers)
+
+
+def _not_understood(reply: Reply, general: Callable[[], Outcome]) -> Outcome:
     outcome = general()
     quoted = " ".join(reply.text[:200].split())
     if reply.ok and isinstance(outcome, Delivered | Unconfirmed):
         why = "without the number of samples written: the receiver does not understand remote write 2.0, and stored nothing"
         return Rejected(NOT_VERSION_2, f"{reply.status} {why}", _REMEDY, quoted)
-    code = getattr(outcome, "code", "")
-    unknown = reply.status in (400, 406, 422) and code in ("http.refused", "prom.rw.protobuf")
-    if isinstance(outcome, Rejected) and (unknown or reply.status == 415):
-        why = f"{reply.status}{': ' + quoted if quoted else ''}: the receiver does not accept remote write 2.0"
+    if isinstance(outcome, Rejected) and outcome.code in _UNREADABLE and reply.status in (400, 406, 415, 422):
+        why = f"{reply.status}{': ' + quoted if quoted else ''}: the receiver does not seem to understand remote write 2.0"
         return Rejected(NOT_VERSION_2, why, _REMEDY, quoted)
     return outcome
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import cramjam
 import pytest
 
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.http.wire import Reply, Request
 from magictel.model.outcome import Receipt
+from magictel.sandbox.prometheus_protobuf import Request2
 from magictel.sandbox.prometheus_write_2 import MEDIA_TYPE
 from tests.emulators.prometheus import PrometheusRemoteWriteEmulator
 from tests.exporters.prometheus_remote_write.test_version_2 import (
@@ -45,11 +47,11 @@ class Sender:
         self.exporter = PrometheusRemoteWriteExporter(settings, transport=self.transport, clock=FakeClock(NOW / 1e9))
         self.refused: dict[int, str] = {}
 
-    def deliver(self, *metrics: Any) -> Receipt:
+    def deliver(self, *metrics: Any, seconds: float = 0.0) -> Receipt:
         def refuse(positions: Any, verdict: Any) -> None:
             self.refused |= dict.fromkeys(positions, verdict.code)
 
-        receipt = self.exporter.deliver(collection(*metrics), seconds=0.0, on_refused=refuse)
+        receipt = self.exporter.deliver(collection(*metrics), seconds=seconds, on_refused=refuse)
         assert receipt.balanced
         return receipt
 
@@ -58,13 +60,13 @@ class Sender:
         return ["2.0" if "write.v2" in request.header("Content-Type") else "1.0" for request in self.transport.requests]
 
 
-def old(status: int) -> Callable[[Request], Reply]:
-    """A receiver of 1.0, which answers a request of 2.0 by a status."""
+def old(status: int, body: str = "unsupported proto") -> Callable[[Request], Reply]:
+    """A receiver of 1.0, which answers a request of 2.0 by a status; by 204, it reads it as an empty one."""
     emulator = PrometheusRemoteWriteEmulator(clock=FakeClock(NOW / 1e9), version="2.42.0")
 
     def answer(request: Request) -> Reply:
         if request.header("Content-Type") == MEDIA_TYPE and status != 204:
-            return Reply(status, {"content-type": "text/plain"}, b"unsupported proto\n")
+            return Reply(status, {"content-type": "text/plain"}, f"{body}\n".encode())
         return emulator.handle(request)
 
     return answer
@@ -75,9 +77,21 @@ def new() -> tuple[PrometheusRemoteWriteEmulator, Callable[[Request], Reply]]:
     return emulator, emulator.handle
 
 
-@pytest.mark.parametrize("status", [415, 204, 400])
-def test_a_receiver_that_does_not_understand_2_gets_the_same_payload_by_1_and_only_1_from_then_on(status: int) -> None:
-    sender = Sender(old(status))
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (415, "io.prometheus.write.v2.Request protobuf message is not accepted by this server"),
+        (204, ""),
+        (400, "snappy: corrupt input"),
+        (400, "unexpected EOF"),
+        (400, "cannot unmarshal prompb.WriteRequest with size 12 bytes: cannot read the next field"),
+        (422, '{"code":422,"message":"Failed decompressing payload with snappy decoder."}'),
+    ],
+)
+def test_a_receiver_that_does_not_understand_2_gets_the_same_payload_by_1_and_only_1_from_then_on(
+    status: int, body: str
+) -> None:
+    sender = Sender(old(status, body))
     receipts = [sender.deliver(gauge(number(1.0, time=NOW + turn * MS)), histogram(buckets())) for turn in range(2)]
     assert [(receipt.delivered, receipt.rejected, receipt.attempts) for receipt in receipts] == [(2, 0, 1), (2, 0, 1)]
     assert sender.versions == ["2.0", "1.0", "1.0"]
@@ -108,6 +122,18 @@ def test_a_receiver_that_fails_meanwhile_is_asked_again() -> None:
     assert sender.deliver(gauge(number())).delivered == 0
     sender.deliver(gauge(number(time=NOW + MS)))
     assert sender.versions[:4] == ["2.0", "1.0", "2.0", "1.0"]
+
+
+def test_other_payloads_are_sent_by_2_until_the_receiver_has_taken_1() -> None:
+    versions: list[str] = []
+
+    def answer(request: Request) -> Reply:
+        versions.append(sender.exporter.form())
+        return Reply(415 if request.header("Content-Type") == MEDIA_TYPE else 503)
+
+    sender = Sender(answer)
+    sender.deliver(gauge(number()))
+    assert versions == ["2.0", "2.0"]
 
 
 @pytest.mark.parametrize("status", [415, 204])
@@ -161,8 +187,7 @@ def counted(samples: int, histograms: int = 0, exemplars: int = 0, status: int =
     [
         ((3, 0), 204, "", 3, 0, None),
         ((2, 0), 204, "", 2, 1, "prom.rw.partial"),
-        ((1, 1), 204, "", 2, 1, "prom.rw.partial"),
-        ((2, 1), 204, "", 3, 0, None),
+        ((1, 1), 204, "", 1, 2, "prom.rw.partial"),
         ((9, 0), 204, "", 3, 0, None),
         ((0, 0), 204, "", 0, 0, "prom.rw.partial"),
         ((2, 0), 400, "out of order sample", 2, 1, "prom.rw.out-of-order"),
@@ -182,6 +207,49 @@ def test_the_ledger_is_what_the_receiver_counts(
     assert (receipt.delivered, receipt.unnamed, receipt.attempts) == (delivered, unnamed, 1)
     assert receipt.delivered + receipt.rejected == 3
     assert [reason.code for reason in receipt.reasons] == ([code] if code else [])
+
+
+def test_histograms_that_are_missing_are_not_made_up_for_by_samples() -> None:
+    sender = counted(5, 0)
+    receipt = sender.deliver(
+        gauge(*(number(float(n), n=str(n)) for n in range(3))), exponential(powers(), powers(a="b"))
+    )
+    assert (receipt.delivered, receipt.unnamed, [reason.code for reason in receipt.reasons]) == (
+        3,
+        2,
+        ["prom.rw.partial"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "body"),
+    [
+        (1, "replicas did not match, rejecting sample: replica=b, elected=a"),  # Mimir
+        (0, "replicas did not mach, rejecting sample: replica=b, elected=a"),  # Cortex
+    ],
+)
+def test_the_samples_of_a_replica_that_is_not_elected_are_rejected_whatever_is_counted(written: int, body: str) -> None:
+    receipt = counted(written, status=202, body=body).deliver(gauge(number()))
+    assert (receipt.delivered, [reason.code for reason in receipt.reasons]) == (0, ["prom.rw.replica"])
+
+
+def test_counts_of_what_was_received_do_not_hide_what_a_refusal_says() -> None:
+    def mimir(request: Request) -> Reply:
+        message = Request2.FromString(bytes(cramjam.snappy.decompress_raw(request.body)))
+        headers = {WRITTEN.format("samples"): str(len(message.timeseries)), "content-type": "text/plain"}
+        if "late" not in message.symbols:
+            return Reply(200, headers)
+        why = b"the sample has been rejected because another sample with a more recent timestamp has already been ingested"
+        return Reply(400, headers, why + b" (err-mimir-sample-out-of-order)")
+
+    sender = Sender(mimir, target_info=False)
+    receipt = sender.deliver(gauge(*(number(n=n) for n in ("a", "late", "b"))), seconds=10.0)
+    assert (receipt.delivered, sender.refused) == (2, {1: "prom.rw.out-of-order"})
+
+
+def test_a_refusal_without_a_known_reason_that_counts_all_is_unconfirmed() -> None:
+    receipt = counted(1, status=400, body="who knows").deliver(gauge(number()))
+    assert (receipt.delivered, receipt.unconfirmed) == (0, 1)
 
 
 @pytest.mark.parametrize(("status", "body"), [(204, ""), (400, "out of order exemplar")])
