@@ -191,7 +191,7 @@ def test_a_prometheus_behind_the_collector_verifies_what_it_was_sent(tmp_path: P
         pytest.skip(f"MT_OTELCOL_FORWARDS_TO is not set; this runs it: {FORWARDED}")
     (tmp_path / "magictel.toml").write_text(
         f'[targets.collector]\nexporter = "otlp"\nurl = "{door("MT_OTELCOL_OTLP_HTTP_URL")}"\nverify_with = "prom"\n'
-        f'[targets.prom]\nexporter = "prometheus-remote-write"\nurl = "{behind}"\nscope_labels = false\n'
+        f'[targets.prom]\nexporter = "prometheus-remote-write"\nurl = "{behind}"\nprotocol = "auto"\n'
     )
     code, target = through(tmp_path, "--within", "20s")
     assert (code, target["outcome"], target["read_from"]["target"]) == (0, "verified", "prom"), target
