@@ -92,6 +92,7 @@ def test_bash_completes_commands_names_flags_and_values(tmp_path: Path) -> None:
     assert bash(tmp_path, "remove", "") == ["prod-es", "b2"]
     assert bash(tmp_path, "explain", "tls.exp") == [code for code in codes() if code.startswith("tls.exp")]
     assert bash(tmp_path, "list", "--config", "magic") == ["magictel.toml"]
+    assert bash(tmp_path, "run", "--from", "magic") == []
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -75,7 +75,8 @@ def _flags(command: Any) -> tuple[Flag, ...]:
         if not choices and not option.is_flag and _CHOICES.fullmatch(option.metavar or ""):
             choices = tuple(option.metavar.split("|"))
         value: Value = "none" if option.is_flag else "choice" if choices else "any"
-        value = next((_VALUES[name] for name in names if name in _VALUES), value)
+        if option.metavar != "URL":
+            value = next((_VALUES[name] for name in names if name in _VALUES), value)
         sentence = " ".join((option.help or "").split())
         flags.append(Flag(names, sentence, value, choices, bool(option.multiple)))
         if option.secondary_opts:
