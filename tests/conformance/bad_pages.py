@@ -37,6 +37,14 @@ def _without_codes(page: Page, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     return (dataclasses.replace(chunk, code="") if isinstance(chunk, Withheld) else chunk for chunk in chunks)
 
 
+def _without_points(page: Page, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    for chunk in chunks:
+        if isinstance(chunk, Withheld):
+            yield chunk
+        else:
+            yield b"".join(line for line in chunk.splitlines(keepends=True) if not line.startswith(b"magictel"))
+
+
 def _with_the_day(page: Page, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     return chain(chunks, [b"# %d\n" % (page.clock.now() // 86_400)])
 
@@ -48,6 +56,11 @@ def _with_the_count(page: Page, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
 @breaks("page.every-point")
 class ThatLeavesOutWithoutACode(Page):
     page = _showing(_without_codes)
+
+
+@breaks("page.every-point")
+class ThatForgets(Page):
+    page = _showing(_without_points)
 
 
 @breaks("page.repeatable")
