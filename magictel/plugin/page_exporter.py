@@ -32,7 +32,7 @@ from magictel.plugin.page_listener import PageListener, explained
 from magictel.plugin.page_scrapes import Scrapes, receipt_of, undelivered
 from magictel.plugin.temporality import preferred_temporality
 from magictel.settings.page import PageSettings
-from magictel.transports.page_server import PageReply
+from magictel.transports.page_handler import PageReply
 
 P = TypeVar("P", bound=PageSettings)
 _POLL = 1.0

@@ -13,7 +13,8 @@ from magictel.errors import SettingsError
 from magictel.net.listeners import listener
 from magictel.net.tls_server import ServerTls
 from magictel.settings.page import PageSettings
-from magictel.transports.page_server import Answer, PageServer
+from magictel.transports.page_handler import Answer
+from magictel.transports.page_server import PageServer
 
 _AGAIN = 5.0
 """Seconds between two attempts to listen."""
