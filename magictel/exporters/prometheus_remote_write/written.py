@@ -3,7 +3,9 @@
 Prometheus stores what it can of a request, and names the series of each sample that it refuses, a line for each. Other receivers may
 count only. Nothing is sent again: what was stored is stored, and the rest can never be.
 
-Mimir counts what it has received (grafana/mimir#12682), also in a refusal: complete counts prove nothing where status or text deny them.
+Two receivers count wrongly. Mimir counts what it has received (grafana/mimir#12682), also in a refusal: complete counts prove nothing
+where status or text deny them. Cortex counts 0 in each refusal and names one sample, although it stores the good ones (pkg/util/push):
+such a payload is halved, as by 1.0.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from magictel.encoding.protobuf import Fields, fields_of
 from magictel.exporters.prometheus_remote_write.scan import Counts, counts
 from magictel.http.error_rules import KnownError
 from magictel.http.wire import Reply
-from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Unconfirmed
+from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, TooLarge, Unconfirmed
 from magictel.text import clipped
 
 NOT_VERSION_2 = "prom.rw.not-2.0"
@@ -119,8 +121,10 @@ def _refused(payload: Payload, reply: Reply, explain: Explain, missing: int, sen
         code, f"{reply.status}: {of}{': ' + why if why else ''}", clipped(" ".join(lines), 200) or None
     )
     if missing >= sent.samples + sent.histograms:
-        remedy = next((error.remedy for error in known if error is not None), None)
-        return Rejected(verdict.code, verdict.message, remedy, verdict.example)
+        error = next((error for error in known if error is not None), None)
+        if error is not None and error.isolate and len(lines) < missing:
+            return TooLarge(verdict.code, verdict.message)
+        return Rejected(verdict.code, verdict.message, error.remedy if error is not None else None, verdict.example)
     named: dict[_Labels, list[ItemVerdict]] = {}
     for error, line in zip(known, lines, strict=True):
         match = _SERIES.search(line)

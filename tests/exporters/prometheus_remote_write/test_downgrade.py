@@ -195,7 +195,7 @@ def counted(samples: int, histograms: int = 0, exemplars: int = 0, status: int =
         ((2, 0), 400, "too old sample", 2, 1, "prom.rw.too-old"),
         ((1, 0), 400, "out of bounds\nout of order sample", 1, 2, "prom.rw.partial"),
         ((2, 0), 400, "who knows", 2, 1, "prom.rw.partial"),
-        ((0, 0), 400, "duplicate sample for timestamp 1", 0, 0, "prom.rw.duplicate"),
+        ((0, 0), 400, "duplicate sample for timestamp 1\n" * 3, 0, 0, "prom.rw.duplicate"),
         ((2, 0), 400, 'out of order sample for series {__name__="other"}', 2, 1, "prom.rw.out-of-order"),
     ],
 )  # fmt: skip
@@ -233,16 +233,23 @@ def test_the_samples_of_a_replica_that_is_not_elected_are_rejected_whatever_is_c
     assert (receipt.delivered, [reason.code for reason in receipt.reasons]) == (0, ["prom.rw.replica"])
 
 
-def test_counts_of_what_was_received_do_not_hide_what_a_refusal_says() -> None:
-    def mimir(request: Request) -> Reply:
+@pytest.mark.parametrize(
+    ("counted_all", "sentence"),
+    [
+        (True, "the sample has been rejected because … (err-mimir-sample-out-of-order)"),
+        (False, "user=t: err: out of order sample. timestamp=2025-01-01T00:00:00Z, series={}"),
+    ],
+    ids=["Mimir", "Cortex"],
+)
+def test_wrong_counts_in_a_refusal_do_not_decide_which_samples_are_stored(counted_all: bool, sentence: str) -> None:
+    def answer(request: Request) -> Reply:
         message = Request2.FromString(bytes(cramjam.snappy.decompress_raw(request.body)))
-        headers = {WRITTEN.format("samples"): str(len(message.timeseries)), "content-type": "text/plain"}
-        if "late" not in message.symbols:
-            return Reply(200, headers)
-        why = b"the sample has been rejected because another sample with a more recent timestamp has already been ingested"
-        return Reply(400, headers, why + b" (err-mimir-sample-out-of-order)")
+        refused = "late" in message.symbols
+        written = 0 if refused and not counted_all else len(message.timeseries)
+        headers = {WRITTEN.format("samples"): str(written), "content-type": "text/plain"}
+        return Reply(400, headers, sentence.encode()) if refused else Reply(200, headers)
 
-    sender = Sender(mimir, target_info=False)
+    sender = Sender(answer, target_info=False)
     receipt = sender.deliver(gauge(*(number(n=n) for n in ("a", "late", "b"))), seconds=10.0)
     assert (receipt.delivered, sender.refused) == (2, {1: "prom.rw.out-of-order"})
 
