@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import threading
-from queue import Empty, Full, Queue
+from queue import Empty, Queue
 
 from magictel.clock import Clock
 from magictel.model.events import SendOutcome, SendResult
 from magictel.model.finding import Status
 from magictel.model.outcome import Fate, Reason, Receipt
-from magictel.operations.scraper import Scrape
 from magictel.operations.send_result import judged, undelivered
 from magictel.operations.target_run import Job
+from magictel.sources.batching import Slice
 
 FLUSH = 2.5
 """Maximum seconds between two attempts to send what waits in the outbox."""
-_AHEAD = 30
-"""Maximum number of scrapes that wait for a slow target; further ones are dropped for it."""
+_AHEAD = 100_000
+"""Maximum number of points that wait for a slow target, unless one scrape has more; further scrapes are dropped for it."""
 _GRACE = 15.0
 """Seconds that the end of a run waits for running exports, besides `shutdown_timeout` for the last flush."""
 
@@ -27,8 +27,10 @@ class RunTarget:
     def __init__(self, job: Job, clock: Clock) -> None:
         self.job = job
         self._exporter, self._config = job.sender()
-        self._queue: Queue[Scrape] = Queue(_AHEAD)
-        self._missed = 0
+        if self._exporter is not None:
+            self._exporter.encoder.whole_scrapes = True
+        self._queue: Queue[Slice] = Queue()
+        self._queued = self._taken = self._missed = 0
         self._clock = clock
         self._began = clock.monotonic()
         self._ending = threading.Event()
@@ -54,12 +56,14 @@ class RunTarget:
         """Begin to export."""
         self._thread.start()
 
-    def put(self, scrape: Scrape) -> None:
+    def put(self, scrape: Slice) -> None:
         """Queue a scrape. Never waits: the scrapes for other targets must not be late."""
-        try:
-            self._queue.put_nowait(scrape)
-        except Full:
-            self._missed += scrape.points.points
+        waiting = self._queued - self._taken
+        if waiting and waiting + scrape.points > _AHEAD:
+            self._missed += scrape.points
+        else:
+            self._queued += scrape.points
+            self._queue.put(scrape)
 
     def stop(self) -> None:
         """Begin the end: what is queued is exported, then the outbox is flushed a last time. Returns at once."""
@@ -75,7 +79,7 @@ class RunTarget:
             self._thread.join(_GRACE + self._exporter.settings.shutdown_timeout)
         self._exporter.shutdown(0)
         while not self._queue.empty():
-            self._missed += self._queue.get_nowait().points.points
+            self._missed += self._queue.get_nowait().points
         result = SendResult(
             self.job.target,
             self.job.exporter,
@@ -101,8 +105,7 @@ class RunTarget:
                     exporter.force_flush(FLUSH * 1000)
                     flushed = self._clock.monotonic()
                 continue
-            exporter.export(scrape.points.data)
-            if scrape.ended is not None:
-                exporter.end_series(scrape.ended.data, scrape.time)
+            self._taken += scrape.points
+            exporter.export(scrape.data)
             flushed = self._clock.monotonic()
         exporter.shutdown()

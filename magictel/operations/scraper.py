@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -13,7 +12,7 @@ from magictel.clock import Clock
 from magictel.errors import MagictelError, WireError
 from magictel.http.wire import Transport
 from magictel.model.events import SkippedReason, SourceReport
-from magictel.model.metrics import PROMETHEUS_TYPE, Kind, Point, number_point
+from magictel.model.metrics import PROMETHEUS_TYPE, Kind, number_point
 from magictel.operations.scrape import TIMEOUT, Page, scrape
 from magictel.sources.batching import Around, Gathering, Head, Part, Slice
 from magictel.sources.errors import SourceError
@@ -21,14 +20,6 @@ from magictel.sources.recording import Recordings
 from magictel.sources.skips import Skips
 
 _LEAST_TIMEOUT = 1.0
-
-
-class Scrape(NamedTuple):
-    """The points of a scrape, and the latest ones of the series that ended with it, at `time` (Unix nanoseconds)."""
-
-    points: Slice
-    ended: Slice | None
-    time: int
 
 
 class Scraper:
@@ -46,13 +37,11 @@ class Scraper:
         """Why the latest scrape failed, or None."""
         self._reason = ""
         """Why the latest of all failed scrapes did."""
-        self._latest: Mapping[tuple[str, int], tuple[Head, Point]] = {}
-        """The points of the latest scrape with its time, by name and labels."""
         self._skipping = False
         """Whether the latest scrape had lines that were skipped."""
         self._log = logging.getLogger("magictel.run")
 
-    def scrapes(self) -> Iterator[Scrape]:
+    def scrapes(self) -> Iterator[Slice]:
         """Yield each scrape. One that takes longer than the interval delays the next to a later tick."""
         began = self._clock.monotonic()
         while True:
@@ -69,8 +58,8 @@ class Scraper:
         counts = self._gathering.points, self._gathering.series.value, reasons
         return SourceReport((self._page.shown,), *counts, 0.0, tuple(self._skips.examples), self._skips.warnings())
 
-    def _scraped(self) -> Scrape:
-        """Scrape once; a scrape that fails has only the point `up`, which is then 0, and ends all other series."""
+    def _scraped(self) -> Slice:
+        """Scrape once; a scrape that fails has only the point `up`, which is then 0."""
         time = int(self._clock.now() * 1000) * 1_000_000
         parts: list[Part] = []
         failure: MagictelError | None = None
@@ -91,17 +80,7 @@ class Scraper:
         self._note(failure)
         self._note_skipped(self._skips.lost - skipped, self._skips.examples[examples:])
         parts = [Part(self._up, [number_point({}, 0, time, 0.0 if failure else 1.0)], [0]), *parts]
-        before, self._latest = (
-            self._latest,
-            {
-                (part.head.name, key): (part.head, point)
-                for part in parts
-                for key, point in zip(part.keys, part.points, strict=True)
-                if point.time_unix_nano == time  # a point with a time of its own does not end, as in Prometheus
-            },
-        )
-        ended = [Part(head, [point], [key[1]]) for key, (head, point) in before.items() if key not in self._latest]
-        return Scrape(next(self._gathering.slices([parts])), next(Gathering().slices([ended]), None), time)
+        return next(self._gathering.slices([parts]))
 
     def _note_skipped(self, lines: int, examples: Sequence[str]) -> None:
         """Log the first of several scrapes with lines that cannot be sent, and the recovery."""

@@ -88,19 +88,6 @@ class Exporter(PayloadEncoder[S], MetricExporter):
             self._sending.release()
 
     @final
-    def end_series(self, data: MetricsData, time: int) -> None:
-        """Tell the backend that the series of these points have ended at `time` (Unix nanoseconds), if it knows such marks.
-
-        Nothing is sent while points wait, because those of these series would then come too late. Never raises.
-        """
-        try:
-            with self._sending:
-                if self._closed_because() is None and not self._pipeline.outbox.points:
-                    self._send_uncounted(self.end_markers(data, time), self.clock.monotonic() + self.settings.timeout)
-        except Exception as failure:  # as in `export`
-            self.log.error("internal.export: %s: these series were not ended", type(failure).__name__)  # noqa: TRY400 # no traceback: it may quote data
-
-    @final
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Retry what waits within the given time and `shutdown_timeout`; count and log the rest as dropped. Idempotent.
 
@@ -124,7 +111,7 @@ class Exporter(PayloadEncoder[S], MetricExporter):
         try:
             if acquired and seconds > 0 and self.unusable is None:
                 self._pipeline.drain(deadline, closing=True)
-                self._send_uncounted(self.last_payloads(), deadline)
+                self._send_last(deadline)
             dropped = self._pipeline.close()
             self.observers.ended(self._pipeline.ledger, dropped)
         finally:
@@ -213,8 +200,8 @@ class Exporter(PayloadEncoder[S], MetricExporter):
             except MagictelError as failure:  # TLS files that are not there (yet)
                 return Attempted(Unavailable(failure.code, failure.message))
 
-    def _send_uncounted(self, payloads: Iterable[Payload], deadline: float) -> None:
-        for payload in payloads:
+    def _send_last(self, deadline: float) -> None:
+        for payload in self.last_payloads():
             left = deadline - self.clock.monotonic()
             if left <= 0:
                 return

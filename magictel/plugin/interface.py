@@ -11,8 +11,6 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from opentelemetry.sdk.metrics.export import MetricsData
-
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Constant, Filled
@@ -36,6 +34,9 @@ class Encoder(ABC, Generic[E]):
     An exporter names its class as `Encoder`. `encode` is the reference: pure and repeatable. `columns` and `constants` give the same
     bytes faster, as a template does (`magictel.encoding.templates`).
     """
+
+    whole_scrapes = False
+    """Whether each collection is a whole scrape of one page, as in `magictel run`: a series that it lacks has ended."""
 
     def __init__(self, exporter: E) -> None:
         self.exporter = exporter
@@ -257,13 +258,6 @@ class Authored(Described[S]):
     @abstractmethod
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send a payload once and judge the reply. Never raises for expected failures."""
-
-    def end_markers(self, data: MetricsData, time: int) -> Iterable[Payload]:
-        """What tells the backend that the series of these points have ended at `time` (Unix nanoseconds); default: nothing.
-
-        Sent once, without retries, and not counted, as `last_payloads`.
-        """
-        return ()
 
     def last_payloads(self) -> Iterable[Payload]:
         """What `shutdown` sends once, without retries, after everything else is settled: it belongs to no point and is not counted."""

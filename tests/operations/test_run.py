@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.metrics.export import Gauge, Metric, MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.clock import SystemClock
 from magictel.errors import SettingsError, WireError
@@ -163,40 +167,64 @@ def test_a_series_that_leaves_the_page_ends_at_that_scrape(histograms: str) -> N
         b'# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_count 1\nh_sum 2\n',
     )
     emulator = PrometheusRemoteWriteEmulator()
-    target = job(emulator.handle, stale_markers=True, histograms=histograms, protocol="2.0")
+    target = job(emulator.handle, histograms=histograms, protocol="2.0")
     scraped = one_by_one(page(shrunk.body + whole), shrunk, shrunk, page(shrunk.body + whole))
     done = ran([target], scraped, lambda: len(ended(emulator).get("hits_total", ())) >= 5)
     samples = ended(emulator)
     names = ("h",) if histograms == "native" else ("h_bucket", "h_sum", "h_count")
     for name in names:
         assert samples[name][:3] == [False, True, False], samples
-    assert samples["hits_total"].count(True) == 1, "at the end of the run"
+    assert not any(samples["hits_total"])
     assert done.results[0].receipt.delivered == done.results[0].receipt.sent == done.source.points
 
 
-def test_a_failed_scrape_ends_all_series_but_up() -> None:
+@pytest.mark.parametrize("protocol", ["1.0", "2.0"])
+def test_a_series_that_a_scrape_lacks_ends_there_as_in_prometheus(protocol: str) -> None:
+    histogram = b'# TYPE h histogram\nh_bucket{le="1"} 1\n%bh_bucket{le="+Inf"} 1\nh_sum 1\nh_count 1\n'
+    both = b'a{x="1"} 1\na{x="2"} 2\n'
+    pages = [
+        page(both + b"timed 1 %d\n" % (time.time() * 1000) + histogram % b'h_bucket{le="0.5"} 0\n'),
+        page(b'a{x="1"} 1\nnew 1\n' + histogram % b""),
+        page(b"", 503),
+        page(both),
+    ]
     emulator = PrometheusRemoteWriteEmulator()
-    scraped = one_by_one(page(), page(status=503), page())
-    ran([job(emulator.handle, stale_markers=True)], scraped, lambda: emulator.stored >= 12)
-    samples = ended(emulator)
-    assert samples["hits_total"][:3] == samples["temp"][:3] == [False, True, False]
-    assert samples["up"].count(True) == 1, "at the end of the run"
+    scrapes: list[Request] = []
+
+    def scraped(request: Request) -> Reply:
+        scrapes.append(request)
+        return pages[min(len(scrapes), len(pages)) - 1]
+
+    ran([job(emulator.handle, protocol=protocol)], scraped, lambda: len(scrapes) > len(pages))
+    series: dict[str, dict[int, float]] = {}
+    for labels, at, value in emulator.samples():
+        series.setdefault(labels["__name__"] + labels.get("x", labels.get("le", "")), {})[at] = value
+    times = sorted(series["up"])[:4]
+    shown = {
+        name: "".join("-" if at not in values else "e" if is_stale(values[at]) else "v" for at in times)
+        for name, values in series.items()
+    }
+    assert shown == {
+        "up": "vvvv",
+        "a1": "vvev",
+        "a2": "ve-v",
+        "new": "-ve-",
+        "timed": "----",
+        "h_bucket0.5": "ve--",
+        **dict.fromkeys(("h_bucket1.0", "h_bucket+Inf", "h_sum", "h_count"), "vve-"),
+    }
+    assert emulator.metadata.get("h_sum", (0, "", "")) == (0, "", ""), "an end has no metadata of its neighbour"
 
 
-def test_no_series_ends_by_default_or_while_points_wait() -> None:
+def test_only_a_scrape_says_that_a_series_has_ended() -> None:
     emulator = PrometheusRemoteWriteEmulator()
-    shrunk = page(b"# TYPE temp gauge\ntemp 21.5\n")
-    ran([job(emulator.handle)], one_by_one(page(), shrunk), lambda: emulator.stored >= 9)
-    assert not any(map(any, ended(emulator).values()))
-    requests: list[Request] = []
-
-    def busy(request: Request) -> Reply:
-        requests.append(request)
-        return Reply(503, {}, b"busy")
-
-    target = job(busy, stale_markers=True, breaker_failures=1000, shutdown_timeout=0.1)
-    ran([target], one_by_one(page(), shrunk), lambda: len(requests) > 5)
-    assert {bytes(request.body) for request in requests} == {bytes(requests[0].body)}
+    exporter = job(emulator.handle).build()
+    for value in (1, 2):
+        metric = Metric(f"m{value}", "", "", Gauge([NumberDataPoint({}, 0, time.time_ns(), value)]))
+        scope = ScopeMetrics(InstrumentationScope("t"), [metric], "")
+        exporter.deliver(MetricsData([ResourceMetrics(Resource({"service.name": "a"}), [scope], "")]))
+    exporter.shutdown(0)
+    assert [value for _, _, value in emulator.samples()] == [1, 2]
 
 
 def test_the_end_of_the_run_can_end_the_series_of_a_large_page() -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 import cramjam
 import msgspec
-from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
@@ -27,11 +26,10 @@ from magictel.exporters.prometheus_remote_write.readback import RemoteWriteReadB
 from magictel.exporters.prometheus_remote_write.response import ONLY_VERSION_2, judge, unverified_code
 from magictel.exporters.prometheus_remote_write.scan import native_items
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.exporters.prometheus_remote_write.stale import LatestCollection, markers
+from magictel.exporters.prometheus_remote_write.stale import LatestCollection, VanishedSeries
 from magictel.exporters.prometheus_remote_write.symbols import Requests
 from magictel.exporters.prometheus_remote_write.written import NOT_VERSION_2
 from magictel.formats.prometheus.collisions import SampleCollisions
-from magictel.formats.prometheus.series import milliseconds
 from magictel.http.wire import Reply
 from magictel.model.metrics import Group
 from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, TooLarge
@@ -63,10 +61,12 @@ class RemoteWriteEncoder(ColumnEncoder, Encoder["PrometheusRemoteWriteExporter"]
         )
         self._requests = Requests()
         self._collisions = SampleCollisions(self, "prom.rw.collision", lambda stream: self.left_out(stream) is not None)
+        self._vanished = VanishedSeries(self.encode)
 
     def resource_prefix(self, group: Group) -> bytes:
-        """The resource's `target_info`."""
-        return self.target_info(group) if self.exporter.settings.target_info else b""
+        """The resource's `target_info`, and the ends of series that its scrape lacks."""
+        info = self.target_info(group) if self.exporter.settings.target_info else b""
+        return info + self._vanished.markers
 
     def envelope(self, group: Group) -> tuple[bytes, ...]:
         """The metric's metadata."""
@@ -80,7 +80,11 @@ class RemoteWriteEncoder(ColumnEncoder, Encoder["PrometheusRemoteWriteExporter"]
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
         """Return the points without those that are the same sample as an earlier one to Prometheus."""
-        return self._collisions.deduplicate(groups)
+        parts: Iterable[Group | Withheld] = self._collisions.deduplicate(groups)
+        if self.whole_scrapes:
+            parts = list(parts)
+            self._vanished.follow([part for part in parts if isinstance(part, Group)])
+        return parts
 
 
 class PrometheusRemoteWriteExporter(RemoteWriteProbes):
@@ -134,13 +138,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def last_payloads(self) -> Iterable[Payload]:
         """The stale markers of what was delivered last."""
-        return markers(self._latest.taken(), int(self.clock.now() * 1000))
-
-    def end_markers(self, data: MetricsData, time: int) -> Iterable[Payload]:
-        """Stale markers, if they are enabled."""
-        if not self.settings.stale_markers:
-            return ()
-        return markers([part for part in self.payloads(data) if isinstance(part, Payload)], milliseconds(time))
+        return self._latest.markers(int(self.clock.now() * 1000))
 
     def route(self) -> Route:
         """The endpoint contains the write path."""

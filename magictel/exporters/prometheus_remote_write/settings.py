@@ -84,8 +84,7 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
     stale_markers: Annotated[
         bool,
         option(
-            "Whether series end at shutdown, and in magictel run when they leave the page: queries stop showing them at"
-            " once, not after five minutes.",
+            "Whether series end at shutdown: queries stop showing them at once, not after five minutes.",
             routes=False,
         ),
     ] = False

@@ -1,17 +1,56 @@
-"""Stale markers end series: queries stop showing them at once, not after five minutes. At shutdown, those of the latest collection end."""
+"""Stale markers, at which queries stop showing a series at once and not after five minutes: at shutdown, and where a scrape lacks it."""
 
 from __future__ import annotations
 
-import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from magictel.encoding.payload import Payload
 from magictel.encoding.protobuf import field, varint
+from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus_remote_write.scan import labels_of, newest_time
+from magictel.exporters.prometheus_remote_write.symbols import STALE
+from magictel.formats.prometheus.series import milliseconds
+from magictel.model.metrics import Group, Point, Series
 
-_STALE = b"\x09" + struct.pack("<Q", 0x7FF0000000000002)
-"""The NaN that ends a series."""
+_Encode = Callable[[Series, Point], bytes | Withheld]
+
+
+def marker(labels: bytes, time: int) -> bytes:
+    """Return the `TimeSeries` that ends the series with these encoded labels, at a time in milliseconds."""
+    return field(1, labels + field(2, STALE + b"\x10" + varint(time)))
+
+
+class VanishedSeries:
+    """The markers of series that the latest scrape lacks. As in Prometheus, samples with a time of their own do not end."""
+
+    def __init__(self, encode: _Encode) -> None:
+        self._encode = encode
+        self._points: dict[int, tuple[Series, Point]] = {}
+        self.markers = b""
+
+    def follow(self, scrape: Sequence[Group]) -> None:
+        """Compare a scrape with the one before. Its first point has the time of the scrape."""
+        time = scrape[0].points[0].time_unix_nano
+        points = {
+            hash((group.stream.name, frozenset(attributes.items()), tuple(getattr(point, "explicit_bounds", ())))): (
+                Series(group.stream, attributes),
+                point,
+            )
+            for group in scrape
+            for point in group.points
+            if point.time_unix_nano == time
+            for attributes in (point.attributes or {},)
+        }
+        before, self._points = self._points, points
+        gone = self._labels(before[key] for key in before.keys() - points.keys())
+        if gone:  # a histogram with other bounds keeps some of its series
+            gone -= self._labels(points[key] for key in points.keys() - before.keys())
+        self.markers = b"".join(marker(labels, milliseconds(time)) for labels in sorted(gone))
+
+    def _labels(self, points: Iterable[tuple[Series, Point]]) -> set[bytes]:
+        items = (self._encode(*point) for point in points)
+        return {labels for item in items if isinstance(item, bytes) for labels in labels_of(item)}
 
 
 class LatestCollection:
@@ -30,17 +69,11 @@ class LatestCollection:
             if payload.batch == self._batch:
                 self._payloads.append(payload)
 
-    def taken(self) -> list[Payload]:
-        """Return the payloads; afterwards there are none."""
+    def markers(self, now: int) -> Iterator[Payload]:
+        """Yield payloads that end their series, at `now` in milliseconds or just after their samples; afterwards there are none."""
         with self._lock:
             payloads, self._payloads = self._payloads, []
-        return payloads
-
-
-def markers(payloads: Iterable[Payload], now: int) -> Iterator[Payload]:
-    """Yield payloads that end the series of others, at `now` in milliseconds or just after their samples."""
-    for payload in payloads:
-        time = max(now, newest_time(payload.body) + 1)
-        sample = field(2, _STALE + b"\x10" + varint(time))
-        body = b"".join([field(1, labels + sample) for labels in labels_of(payload.body)])
-        yield Payload(body, 0, route=payload.route)
+        for payload in payloads:
+            time = max(now, newest_time(payload.body) + 1)
+            body = b"".join([marker(labels, time) for labels in labels_of(payload.body)])
+            yield Payload(body, 0, route=payload.route)

@@ -10,6 +10,7 @@ bytes around the samples are remembered.
 
 from __future__ import annotations
 
+import struct
 from array import array
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
@@ -27,6 +28,8 @@ _MOST_PAYLOADS = 10_000
 """Payloads whose labels are known to be read rightly by `scan`."""
 _TARGET_INFO, _GAUGE = b"\x0a\x08__name__\x12\x0btarget_info", b"\x2a\x02\x08\x02"
 """The name of `target_info`, and its metadata: a gauge, as Prometheus makes of OTLP."""
+STALE = b"\x09" + struct.pack("<Q", 0x7FF0000000000002)
+"""The value of a sample that ends its series."""
 _EMPTY = b"\x22\x00"
 """A request without series: the table of symbols begins with the empty text."""
 Metadata = tuple[bytes, bytes, bytes, bytes]
@@ -178,6 +181,8 @@ def _new(digest: bytes, labels: Sequence[bytes], series: Series, payload: Payloa
             metadata = table.metadata(run.envelope)
         refs = table.refs(labelled)
         about = _GAUGE if metadata and _TARGET_INFO in labelled else metadata
+        if width and payload.body.startswith(STALE, end - width + 2):  # a series that ended, of another metric
+            about = b""
         size = len(refs) + len(about) + width
         heads.append(b"".join((b"\x2a", _SHORT[size] if size < len(_SHORT) else varint(size), refs, about)))
     layout = array("I", series.begins), array("I", series.cuts), array("I", series.ends)
