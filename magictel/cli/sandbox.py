@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from magictel.cli.output import Format
 
 if TYPE_CHECKING:
     from magictel.http.wire import Request
+    from magictel.sandbox.sandbox import Sandbox
 
 SCHEMA = "magictel.sandbox/1"
 _ENABLED = "ENABLED_EXPORTERS"
@@ -117,15 +119,18 @@ def command(
     with (
         raising(),
         sandbox.start(names or None, faults=fault or (), port=port, seen=arrivals.seen) as room,
+        _over_grpc(room, port + len(room.servers) if port else 0) as grpc,
     ):
         if not bare:
             prepare_all(room)
         variables = {**room.environment(), _ENABLED: ",".join(room.emulators)}
         if format_ is Format.JSON:
-            output.document({"schema": SCHEMA, "environment": variables})
+            output.document({"schema": SCHEMA, "environment": variables, **({"grpc": grpc} if grpc else {})})
         else:
             for name, value in variables.items():
                 output.say(f"export {name}={shlex.quote(value)}")
+            if grpc:
+                output.say(f"# OTLP over gRPC: export {' '.join(f'{name}={value}' for name, value in grpc.items())}")
         output.flush()
         if for_ is None:
             output.note("The sandbox runs until Ctrl-C.")
@@ -145,3 +150,18 @@ def command(
             tell()
             return failure_exit_code(stop)
     return 0
+
+
+@contextmanager
+def _over_grpc(room: Sandbox, port: int) -> Iterator[Mapping[str, str]]:
+    """Serve OTLP over gRPC as well, if grpcio is installed; yield the variables that choose it."""
+    server = room.servers.get("otlp")
+    try:
+        from magictel.sandbox.otlp_grpc import GrpcFront
+    except ImportError:
+        server = None
+    if server is None or server.origin.startswith("https"):  # of an expired certificate
+        yield {}
+        return
+    with GrpcFront(server.origin, port=port) as front:
+        yield front.environment()

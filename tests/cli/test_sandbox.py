@@ -21,12 +21,13 @@ def test_it_prints_export_lines_and_ends_by_itself(tmp_path: Path) -> None:
     ran = magictel("sandbox", "--for", "10ms", folder=tmp_path)
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.rstrip("\n").split("\n")
-    *variables, enabled = lines
+    *variables, enabled, over_grpc = lines
     addresses = [line for line in variables if re.fullmatch(r"export [A-Z_]+=http://127\.0\.0\.1:\d+[a-z0-9/]*", line)]
     others = [line.partition("=")[0] for line in variables if line not in addresses]
     assert len(addresses) >= len(sandbox.names()), lines
     assert others == ["export OTEL_EXPORTER_PROMETHEUS_HOST", "export OTEL_EXPORTER_PROMETHEUS_PORT"]
     assert enabled == f"export ENABLED_EXPORTERS={','.join(sandbox.names())}"
+    assert over_grpc.startswith("# OTLP over gRPC: export OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://127.0.0.1:")
 
 
 def test_only_some_and_as_a_document(tmp_path: Path) -> None:
@@ -51,6 +52,33 @@ def test_wrong_usage(arguments: list[str], message: str, tmp_path: Path) -> None
     ran = magictel("sandbox", *arguments, folder=tmp_path)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
+
+
+def test_otlp_is_served_over_grpc_as_well(tmp_path: Path) -> None:
+    with started(
+        "sandbox", "--only", "otlp", "--fault", "429 retry-after=0.1", "--format", "json", folder=tmp_path
+    ) as running:
+        assert running.stdout is not None
+        document = ""
+        while not document.endswith("}\n}\n"):
+            document += running.stdout.readline()
+        environment = {"ENABLED_EXPORTERS": "otlp", **json.loads(document)["grpc"]}
+        sent = magictel("send-sample", "otlp", "--format", "json", folder=tmp_path, environment=environment)
+        running.send_signal(signal.SIGTERM)
+        _, err = running.communicate(timeout=300)
+    (target,) = sent.document["targets"]
+    assert (sent.code, target["outcome"], target["receipt"]["attempts"]) == (0, "verified", 2), target
+    assert "1 answered 429" in err
+    assert "27 stored" in err
+
+
+def test_the_port_of_grpc_follows_the_others_and_a_taken_one_is_named(tmp_path: Path) -> None:
+    port = _two_free_ports()
+    ran = magictel("sandbox", "--only", "otlp", "--port", str(port), "--for", "10ms", folder=tmp_path)
+    assert f"=http://127.0.0.1:{port + 1} " in ran.out, ran
+    with socket.create_server(("127.0.0.1", port + 1)):
+        ran = magictel("sandbox", "--only", "otlp", "--port", str(port), "--for", "10ms", folder=tmp_path)
+    assert (ran.code, f"cannot listen on port {port + 1} for OTLP over gRPC" in ran.err) == (2, True), ran
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
