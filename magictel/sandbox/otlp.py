@@ -97,7 +97,7 @@ class OtlpEmulator(PrometheusRemoteWriteEmulator):
         except (DecodeError, ParseError, ValueError) as failure:
             return sentence(400, str(failure) or "unexpected EOF")
         except DeltaError as failure:
-            return sentence(400, f'invalid temporality and type combination for metric "{failure}"')
+            return sentence(500, f'invalid temporality and type combination for metric "{failure}"')
         except RefusedError as refused:
             return sentence(refused.status, refused.sentence)
         return Reply(200)

@@ -15,7 +15,7 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Any
 
-from magictel.sandbox.prometheus_store import NativeHistogram, Sample
+from magictel.sandbox.prometheus_store import NativeHistogram, RefusedError, Sample
 
 Series = tuple[list[tuple[str, str]], list[Sample]]
 """Labels, and samples as milliseconds and value."""
@@ -34,7 +34,7 @@ class DeltaError(Exception):
 
 
 def series_of(resource_metrics: Any) -> list[Series]:
-    """Return the series of a `ResourceMetrics`. Raise `DeltaError`."""
+    """Return the series of a `ResourceMetrics`. Raise `DeltaError` and `RefusedError`."""
     resource = attributes(resource_metrics.resource.attributes)
     identity = _identity(resource)
     series: list[Series] = []
@@ -82,6 +82,9 @@ def _samples(point: Any, kind: str) -> Iterator[tuple[str, dict[str, str], float
 
 
 def _native(point: Any) -> NativeHistogram:
+    if point.scale < -4:
+        why = f"cannot convert exponential to native histogram. Scale must be >= -4, was {point.scale}"
+        raise RefusedError(500, why)
     lowered = max(0, point.scale - 8)
     base = 2.0 ** (2.0 ** -(point.scale - lowered))
     buckets: list[tuple[float, float, int]] = []
@@ -112,6 +115,8 @@ def metric_name(name: str, unit: str, *, counter: bool, gauge: bool) -> str:
     if gauge and unit == "1":
         words = [word for word in words if word != "ratio"] + ["ratio"]
     joined = "_".join(words)
+    if not joined:
+        raise RefusedError(500, f'normalization for metric "{name}" resulted in empty name')
     return f"_{joined}" if joined[:1].isdigit() else joined
 
 

@@ -63,7 +63,7 @@ def deltas() -> bytes:
     ("body", "headers", "status"),
     [
         (b"", {}, 200),
-        (deltas(), {}, 400),
+        (deltas(), {}, 500),
         (b"\xff\xff", {}, 400),
         (b"not gzip", {"Content_Encoding": "gzip"}, 400),
         (b"{}", {"Content_Type": "text/plain"}, 415),

@@ -63,11 +63,26 @@ RULES: tuple[Rule, ...] = (
         text="out of order sample|out of bounds|too old sample|too far in the future|duplicate sample for timestamp",
     ),
     Rule(
+        "prom.otlp.unstorable",
+        "{status}: Prometheus cannot store a metric of the request: {said}",
+        "give the metric a name with a letter; exponential histograms need a scale of at least -4",
+        isolate=True,
+        statuses=(400, 500),
+        text="to native histogram|observations found in buckets|resulted in empty name|unsupported metric type",
+    ),
+    Rule(
         "prom.otlp.disabled",
         "404: this Prometheus' OTLP receiver is switched off",
         "start it with --web.enable-otlp-receiver",
         statuses=(404,),
         text="otlp write receiver needs to be enabled",
+    ),
+    Rule(
+        "otlp.http.content-type",
+        "{status}: the receiver reads the body in another encoding: {said}",
+        "set protocol to http/protobuf, or ask what changes the header Content-Type on the way",
+        statuses=(400, 500),
+        text="json encoding isn't supported|failed to marshal error message",
     ),
     Rule(
         "otlp.http.content-type",

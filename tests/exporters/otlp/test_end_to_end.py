@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from magictel import sandbox
 from magictel.exporters.otlp.readback import OtlpReadBack
 from magictel.model.metrics import Kind, Point, Series
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
 from tests.cli.running import magictel
+from tests.real.test_otlp_real import gauge, point, replayed
 
 
 def test_a_sample_is_verified_and_the_ladder_passes(tmp_path: Path) -> None:
@@ -25,6 +28,28 @@ def test_the_sandbox_has_no_grpc(tmp_path: Path) -> None:
     assert (sent.code, sent.out) == (2, "")
     assert "speaks HTTP only" in sent.err
     assert "--set protocol=http/protobuf" in sent.err
+
+
+def test_extreme_values_are_declared_or_equal(tmp_path: Path) -> None:
+    sent = magictel("send-sample", "otlp", "--sandbox", "--thorough", "--format", "json", folder=tmp_path)
+    (target,) = sent.document["targets"]
+    assert (sent.code, target["outcome"], target["verification"]["found"]) == (0, "verified", 17), target
+    declared = {difference["declared"] for difference in target["verification"]["differences"]}
+    assert "numbers are 64-bit floats" in declared, "an integer over 2^53"
+
+
+def test_a_metric_that_prometheus_cannot_store_costs_no_other(tmp_path: Path) -> None:
+    exponential = point(time.time_ns(), more={"count": "1", "scale": -5, "positive": {"bucketCounts": ["1"]}})
+    metrics = [
+        *(gauge(f"good.{number}", time.time_ns()) for number in range(3)),
+        {"name": "coarse", "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [exponential]}},
+        gauge("…", time.time_ns()),
+    ]
+    with sandbox.start(["otlp"]) as room:
+        code, target = replayed(room.environment()["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"], tmp_path, metrics)
+    receipt = target["receipt"]
+    assert (code, receipt["delivered"], receipt["rejected"]) == (1, 3, 2), target
+    assert {reason["code"] for reason in receipt["reasons"]} == {"prom.otlp.unstorable"}
 
 
 def test_accepted_points_that_cannot_be_queried_are_not_verified(

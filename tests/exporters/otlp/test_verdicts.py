@@ -167,6 +167,12 @@ def test_what_is_too_large_is_split(status: int, body: str) -> None:
             "otlp.http.content-type",
         ),
         (500, "a failure", "otlp.not-retried"),
+        (500, "failed to marshal error message", "otlp.http.content-type"),
+        (
+            400,
+            "json encoding isn't supported for opentelemetry format. Use protobuf encoding",
+            "otlp.http.content-type",
+        ),
     ],
 )
 def test_refusals_have_codes(status: int, body: str, code: str) -> None:
@@ -182,6 +188,14 @@ def test_refusals_have_codes(status: int, body: str, code: str) -> None:
         (500, 'invalid temporality and type combination for metric "x"', "prom.otlp.delta"),
         (400, "out of order sample", "prom.otlp.time"),
         (400, "too old sample", "prom.otlp.time"),
+        (500, "cannot convert exponential to native histogram. Scale must be >= -4, was -5", "prom.otlp.unstorable"),
+        (500, "7 observations found in buckets, but the Count field is 70: histogram's …", "prom.otlp.unstorable"),
+        (500, 'normalization for metric "" resulted in empty name', "prom.otlp.unstorable"),
+        (
+            500,
+            "could not get aggregation temporality for x as it has unsupported metric type Empty",
+            "prom.otlp.unstorable",
+        ),
     ],
 )
 def test_a_sentence_that_blames_a_point_halves_the_payload(status: int, body: str, code: str) -> None:
