@@ -53,7 +53,7 @@ class Store:
     def __init__(self) -> None:
         self.series: dict[Labels, Series] = {}
         self.newest: int | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def append(self, series: Iterable[tuple[Sequence[tuple[str, str]], Sequence[Sample]]], now: int) -> None:
         """Store a request's samples, all or none. Raise `RefusedError`."""
@@ -65,7 +65,20 @@ class Store:
                     assert labels is not None
                     self.check(labels, sample, now)
                     accepted.append((labels, sample))
-            for labels, sample in accepted:
+            self.keep(accepted)
+
+    def verdict(self, pairs: Sequence[tuple[str, str]], sample: Sample, now: int) -> Labels:
+        """Return the labels under which a sample could be kept. Raise `RefusedError`."""
+        with self._lock:
+            labels = self.labels(pairs, 1)
+            assert labels is not None
+            self.check(labels, sample, now)
+            return labels
+
+    def keep(self, samples: Iterable[tuple[Labels, Sample]]) -> None:
+        """Store a request's samples; of a series those that are newer than the one before, silently, as none was known to `check`."""
+        with self._lock:
+            for labels, sample in samples:
                 self.commit(self.series.setdefault(labels, Series()), sample)
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
-from magictel.sandbox.prometheus_store import NativeHistogram, RefusedError, Sample, Store
+from magictel.sandbox.prometheus_store import Labels, NativeHistogram, RefusedError, Sample, Store
 
 MEDIA_TYPE = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
 """The content type; Prometheus reads any other one, even with a blank in it, as remote write 1.0."""
@@ -22,15 +22,17 @@ class Received:
     """The result of a request: what was stored of it, and the lines of what was refused."""
 
     def __init__(self, message: Any, store: Store, now: int) -> None:
-        """Store what can be stored."""
+        """Store what can be stored. As in Prometheus, samples of one request are not compared, so that the counts may be too high."""
         self.samples = self.histograms = 0
         self.exemplars: list[tuple[Pairs, Pairs, float, int]] = []
         """Labels of the series and of the exemplar, value, milliseconds."""
         self.metadata: dict[str, tuple[int, str, str]] = {}
         """Type, help and unit by name of the series."""
         self.refused: list[str] = []
+        self._accepted: list[tuple[Labels, Sample]] = []
         for series in message.timeseries:
-            self._store(series, message.symbols, store, now)
+            self._take(series, message.symbols, store, now)
+        store.keep(self._accepted)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -38,7 +40,7 @@ class Received:
         counts = {"samples": self.samples, "histograms": self.histograms, "exemplars": len(self.exemplars)}
         return {f"x-prometheus-remote-write-{kind}-written": str(count) for kind, count in counts.items()}
 
-    def _store(self, series: Any, symbols: Sequence[str], store: Store, now: int) -> None:
+    def _take(self, series: Any, symbols: Sequence[str], store: Store, now: int) -> None:
         labels = _labels(series.labels_refs, symbols)
         shown = _text(labels)
         if not dict(labels).get("__name__") or len(dict(labels)) < len(labels):
@@ -59,7 +61,7 @@ class Received:
             return
         for sample in [*numbers, *natives]:
             try:
-                store.append([(labels, [sample])], now)
+                self._accepted.append((store.verdict(labels, sample, now), sample))
             except RefusedError as refused:
                 self.refused.append(f"{refused.sentence} for series {shown}")
                 continue

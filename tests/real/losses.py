@@ -1,4 +1,4 @@
-"""The list of silent losses, line by line, and what a command must say of each on each engine: data of test_silent_losses.py.
+"""The lists of silent losses, line by line, and what a command must say of each on each engine: data of test_silent_losses.py.
 
 A server that keeps what another loses stands in the table too, so that a loss is not merely assumed. All of it was measured.
 """
@@ -16,12 +16,13 @@ DAY = 86_400
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the list: server, what is sent, and the cases that stand for it, or why none does."""
+    """A line of a list: server, what is sent, and the cases and tests (`file::test`) that stand for it, or why none does."""
 
     server: str
     sent: str
     cases: tuple[str, ...] = ()
     why_not: str = ""
+    tests: tuple[str, ...] = ()
 
 
 class Told(NamedTuple):
@@ -112,6 +113,15 @@ GOOD = Point("silent.good", 1.5)
 FORTY = {f"extra_{number:02d}": "v" for number in range(40)}
 LONG, LONGER, NAME = {"long": "x" * 5000}, {"long": "x" * 20_000}, {"n" * 300: "v"}
 EXEMPLAR = {"exemplars": [{"timeUnixNano": "1", "asDouble": 9.0, "traceId": "0af7651916cd43dd8448eb211c80319c"}]}
+LARGE = {
+    "exemplars": [
+        {**EXEMPLAR["exemplars"][0], "filteredAttributes": [{"key": "note", "value": {"stringValue": "x" * 200}}]}
+    ]
+}
+BY_2 = ("--set", "protocol=2.0")
+TWICE = Point("silent.twice", 1.5), Point("silent.twice", 2.5)
+DESCENDING = tuple(Point("silent.falling", 3.5 - age, -age) for age in range(3))
+ONE_NAME = Point("silent.one.name", 2.5), Point("silent.one_name", 1.5, -1)
 
 ALL = Told(0, "verified", 2, whole=2)
 ONE_LOST = Told(1, "lost", 2, missing=1, whole=1)
@@ -124,6 +134,11 @@ ONE_REFUSED = Told(1, "rejected", 1, rejected=1, whole=1)
 ONE_LEFT_OUT = Told(0, "verified", 1, withheld=1, whole=1)
 SAMPLE = Told(0, "verified", 10, withheld=2, whole=24)
 """Ten points, the two histograms with eight samples each; the two exponential ones are not for remote write 1.0."""
+WHOLE_SAMPLE = Told(0, "verified", 12, whole=26)
+"""By remote write 2.0 all twelve points; the two exponential histograms are a sample each."""
+COLLIDES = Told(1, "rejected", 2, rejected=1, whole=2)
+ORDERED = Told(0, "verified", 4, whole=4)
+LATER_LOST = Told(1, "lost", 3, missing=1, whole=2)
 SAMPLE_LOST = Told(1, "lost", 10, withheld=2, missing=10)
 SAMPLE_CUT = Told(1, "altered", 10, withheld=2, altered=10)
 NOTHING = Told(1, "undelivered", 0)
@@ -150,7 +165,20 @@ CASES: dict[str, Case] = {
     ),
     "sample, captive portal": Case({CAPTIVE: NOTHING}),
     "sample, remote write 2.0": Case(
-        each(SERIES, Told(1, "rejected", 0, rejected=12)), options=("--set", "protocol=2.0")
+        {**each(SERIES, Told(1, "rejected", 0, rejected=12)), PROMETHEUS_3: WHOLE_SAMPLE}, options=BY_2
+    ),
+    "replay, two values for one time": Case(each(SERIES, COLLIDES), (GOOD, *TWICE)),
+    "replay, two values for one time by 2.0": Case({PROMETHEUS_3: COLLIDES}, (GOOD, *TWICE), options=BY_2),
+    "replay, descending times": Case(each(SERIES, ORDERED), (GOOD, *DESCENDING)),
+    "replay, descending times by 2.0": Case({PROMETHEUS_3: ORDERED}, (GOOD, *DESCENDING), options=BY_2),
+    "replay, one series twice, the second older": Case(
+        {**each(PROMETHEUS, LATER_LOST), **each(VICTORIA, Told(0, "verified", 3, whole=3))}, (GOOD, *ONE_NAME)
+    ),
+    "replay, one series twice, the second older, by 2.0": Case(
+        {PROMETHEUS_3: LATER_LOST}, (GOOD, *ONE_NAME), options=BY_2
+    ),
+    "replay, a large exemplar by 2.0": Case(
+        {PROMETHEUS_3: ALL}, (GOOD, Point("silent.exemplar", 2.5, more=LARGE)), options=BY_2
     ),
     "replay, NaN": Case({**each(PROMETHEUS, ALL), **each(VICTORIA, NO_NAN)}, (GOOD, Point("silent.nan", "NaN"))),
     "replay, 400 days old": Case(
@@ -249,3 +277,82 @@ LINES = (
     Line("netdata/collectd/statsd/carbon", "anything", why_not="none of these has an exporter here"),
     Line("nginx `/html/`", "RW POST", ("sample, captive portal", "replay, captive portal")),
 )
+
+_RW = "tests/exporters/prometheus_remote_write"
+_OTLP = "tests/real/test_otlp_real.py"
+_PAGE = "tests/exporters/prometheus"
+_VM_LOSSES = (f"{_OTLP}::test_every_silent_loss_of_victoriametrics_is_lost_or_altered_by_name",)
+_PROM_LOSSES = (f"{_OTLP}::test_every_silent_loss_of_prometheus_is_lost_or_altered_by_name",)
+_IMPOSSIBLE = ("tests/sources/test_skipped.py::test_an_impossible_point_stops_by_name_or_is_counted_alone",)
+_NATIVE = (f"{_RW}/test_version_2.py::test_a_number_and_a_native_histogram_of_one_series_and_time_are_one_sample",)
+_LABELS = (f"{_RW}/test_names.py::test_every_label_is_valid_and_never_empty",)
+_HEADERS = (
+    f"{_RW}/test_exporter.py::test_the_request_carries_what_remote_write_asks_for",
+    f"{_RW}/test_version_2.py::test_a_request_of_2_means_what_the_request_of_1_means_also_when_framed_again",
+)
+_TIMELESS = (
+    f"{_PAGE}/test_page_rules.py::test_a_page_of_text",
+    f"{_PAGE}/test_page_rules.py::test_a_page_of_openmetrics",
+)
+LINES_3 = (
+    Line("prom3 rw1", "no __name__", ("replay, no name left",)),
+    Line("prom3 rw1", "duplicate label", tests=(f"{_RW}/test_names.py::test_keys_that_become_one_name_have_their_values_joined",)),
+    Line("prom3 rw1", "empty label name", tests=_LABELS),
+    Line("prom3 rw1", "invalid UTF-8", tests=(f"{_RW}/test_names.py::test_a_label_holds_text",)),
+    Line("prom3 rw1", "two values for one timestamp in one request", ("replay, two values for one time",)),
+    Line("prom3 rw1", "descending timestamps in one request", ("replay, descending times",)),
+    Line("prom3 rw1", "one series twice in one request, second older", ("replay, one series twice, the second older",)),
+    Line("prom3 rw1", "exemplar only, no sample", why_not="an exemplar goes with its point's sample, and by 2.0 only"),
+    Line("prom3 rw1", "exemplar labels over 128 characters", ("replay, exemplar",)),
+    Line("prom3 rw1", "metadata (the metadata API knows scrapes only)", why_not="1.0 sends none, and nothing says that it is stored"),
+    Line("prom3 rw1", "float sample and histogram at one timestamp", tests=_NATIVE),
+    Line("prom3 rw2", "two values for one timestamp in one request", ("replay, two values for one time by 2.0",)),
+    Line("prom3 rw2", "descending timestamps in one request: 5 reported, 1 stored", ("replay, descending times by 2.0",)),
+    Line("prom3 rw2", "one series twice in one request, second older", ("replay, one series twice, the second older, by 2.0",)),
+    Line(
+        "prom3 rw2",
+        "exemplar labels over 128 characters (only the header tells)",
+        ("replay, a large exemplar by 2.0",),
+        tests=(f"{_RW}/test_downgrade.py::test_an_exemplar_that_was_not_stored_costs_no_point",),
+    ),
+    Line("prom3 rw2", "float sample and histogram at one timestamp: both reported", tests=_NATIVE),
+    Line("prom3 rw2", "1.0 message under the 2.0 content type", tests=_HEADERS),
+    Line("prom3 rw2", "2.0 message under the 1.0 content type", tests=_HEADERS),
+    Line("prom3 rw2", "a blank after the semicolon: read as 1.0", tests=_HEADERS),
+    Line("prom3 rw2", "PROTO= in capitals: read as 1.0", tests=_HEADERS),
+    Line("prom3 otlp", "point without a value: stored as 0", tests=_IMPOSSIBLE),
+    Line("prom3 otlp", "integer over 2^53", tests=("tests/exporters/otlp/test_end_to_end.py::test_extreme_values_are_declared_or_equal",)),
+    Line("prom3 otlp", "two points, one timestamp", tests=_PROM_LOSSES),
+    Line("prom3 otlp", "descending points", tests=_PROM_LOSSES),
+    Line("prom3 otlp", "a.b and a_b in one request: one name", tests=_PROM_LOSSES),
+    Line("prom3 otlp", "point attributes job, instance (overwritten by the resource)", tests=_PROM_LOSSES),
+    Line("vm otlp", "DELTA counter: stored as if cumulative", tests=_VM_LOSSES),
+    Line("vm otlp", "DELTA histogram: stored as if cumulative", tests=_VM_LOSSES),
+    Line("vm otlp", "DELTA exponential histogram: stored as if cumulative", tests=_VM_LOSSES),
+    Line("vm otlp", "histogram without buckets (count and sum)", tests=_VM_LOSSES),
+    Line("vm otlp", "histogram, one bucket short", tests=_IMPOSSIBLE),
+    Line("vm otlp", "timestamp 0", tests=_IMPOSSIBLE),
+    Line("vm otlp", "older than the retention", tests=_VM_LOSSES),
+    Line("vm otlp", "+3 days", tests=_VM_LOSSES),
+    Line("vm otlp", "NaN", tests=_VM_LOSSES),
+    Line("vm otlp", "attribute value over 4096 bytes", tests=_VM_LOSSES),
+    Line("vm otlp", "50 attributes", tests=_VM_LOSSES),
+    Line("vm otlp", "point without a value: stored as 0", tests=_IMPOSSIBLE),
+    Line("vm rw", "remote write 2.0: no Written headers", ("sample, remote write 2.0",)),
+    Line("vm rw", "40 labels + name", ("sample, 40 labels", "replay, 40 labels")),
+    Line("vm rw", "4097-byte value", ("sample, value of 5000 bytes",)),
+    Line("vm rw", "257-byte label name", ("sample, label name of 300 bytes",)),
+    Line("vm rw", "timestamp 0", ("replay, time zero",)),
+    Line("vm rw", "seconds for ms", ("replay, seconds for milliseconds",)),
+    Line("vm rw", "+3 days", ("replay, three days ahead",)),
+    Line("vm rw", "older than the retention", ("replay, 400 days old",)),
+    Line("vm rw", "NaN", ("replay, NaN",)),
+    Line(
+        "prom3 scrape",
+        r"'{m} 9\n{m} 10\n' (up=1)",
+        tests=(f"{_PAGE}/test_page_rules.py::test_a_repeated_point_is_no_loss_and_another_value_is",),
+    ),
+    *(Line("prom3 scrape", rf"'{{m}} 9 {time}\n{more}' (up=1)", tests=_TIMELESS)
+      for time, more in (("1795497123768", r"zz_ok 1\n"), ("1795485003768", r"zz_ok 1\n"), ("1000", ""))),
+)  # fmt: skip
+"""The longer list, of Prometheus 3 and VictoriaMetrics 1.151, without the doors that no exporter here uses."""

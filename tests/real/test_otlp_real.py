@@ -276,18 +276,21 @@ def test_every_silent_loss_of_victoriametrics_is_lost_or_altered_by_name(tmp_pat
     assert "VictoriaMetrics stores no NaN" in json.dumps(seen["differences"])
 
 
-def test_every_silent_loss_of_prometheus_is_lost_or_altered_by_name(tmp_path: Path) -> None:
-    now = time.time_ns() // 10**6 * 10**6
-    second = 10**9
-    metrics = [
+def prometheus_losses(now: int) -> list[dict[str, Any]]:
+    """Return metrics of which Prometheus keeps the first one and loses or alters of each other name."""
+    now = now // 10**6 * 10**6
+    return [
         gauge("loss.good", now),
         {"name": "loss.twice", "gauge": {"dataPoints": [point(now, 1), point(now, 2)]}},
-        {"name": "loss.descending", "gauge": {"dataPoints": [point(now, 2), point(now - second, 1)]}},
+        {"name": "loss.descending", "gauge": {"dataPoints": [point(now, 2), point(now - 10**9, 1)]}},
         gauge("loss.same.name", now, 1),
         gauge("loss.same_name", now, 2),
         gauge("loss.job", now, 1.5, job="J", instance="I"),
     ]
-    code, target = replayed(door("MT_PROM3_OTLP_URL"), tmp_path, metrics, "--within", "2s")
+
+
+def accused(code: int, target: Any) -> None:
+    """Hold a replay of these metrics, all of which were accepted, to what became of them."""
     seen = target["verification"]
     altered = {difference["point"] for difference in seen["differences"] if difference["declared"] is None}
     assert (code, target["receipt"]["delivered"]) == (1, 8), target
@@ -295,3 +298,7 @@ def test_every_silent_loss_of_prometheus_is_lost_or_altered_by_name(tmp_path: Pa
     assert {"loss.twice", "loss.descending", "loss.job"} <= wrong
     assert any(name.startswith("loss") and "same" in name for name in wrong)
     assert "loss.good" not in wrong
+
+
+def test_every_silent_loss_of_prometheus_is_lost_or_altered_by_name(tmp_path: Path) -> None:
+    accused(*replayed(door("MT_PROM3_OTLP_URL"), tmp_path, prometheus_losses(time.time_ns()), "--within", "2s"))

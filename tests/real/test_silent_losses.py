@@ -10,6 +10,7 @@ Run: `bash ../shared/real/start_prom3.sh -- bash ../shared/real/start_search.sh 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -33,6 +34,7 @@ from tests.real.losses import (
     DECLARED,
     GOOD,
     LINES,
+    LINES_3,
     NO_NAN,
     SEARCH,
     VICTORIA,
@@ -136,6 +138,10 @@ def test_every_line_of_the_list_is_in_the_table() -> None:
     [table] = re.findall(r"### 2\.1 .*?\n((?:\|.*\n)+)", LIST.read_text())
     listed = [tuple(cell.strip() for cell in row.split("|")[1:3]) for row in table.splitlines()[2:]]
     assert [(line.server, line.sent) for line in LINES] == listed
+    [block] = re.findall(r"### 6\.3 .*?\n```\n(.*?)```", LIST.read_text(), re.DOTALL)
+    longer = [(row[:15].strip(), row[15:90].strip()) for row in block.splitlines()]
+    ours = {"prom3 rw1", "prom3 rw2", "prom3 otlp", "prom3 scrape", "vm otlp", "vm rw"}
+    assert [(line.server, line.sent) for line in LINES_3] == [line for line in longer if line[0] in ours]
 
 
 def test_what_never_leaves_is_said_beforehand(tmp_path: Path) -> None:
@@ -144,13 +150,15 @@ def test_what_never_leaves_is_said_beforehand(tmp_path: Path) -> None:
     assert (run.code, "exemplars" in " ".join(run.out.split())) == (0, True)
 
 
-@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.server}-{line.sent}")
+@pytest.mark.parametrize("line", [*LINES, *LINES_3], ids=lambda line: f"{line.server}-{line.sent}")
 def test_a_line_has_cases_or_a_reason_why_not(line: Line) -> None:
-    assert bool(line.cases) != bool(line.why_not)
+    assert bool(line.cases or line.tests) != bool(line.why_not)
     assert all(CASES[case].outcomes for case in line.cases)
+    for path, _, test in (name.partition("::") for name in line.tests):
+        assert f"def {test}(" in (Path(__file__).parents[2] / path).read_text()
 
 
-def ran(case: Case, engine: str, url: str, folder: Path) -> Ran:
+def ran(case: Case, engine: str, url: str, folder: Path, within: str = "6s") -> Ran:
     """The command on this engine, as a shell would run it, and what is there afterwards."""
     run = f"r{uuid.uuid4().hex[:10]}"
     search = engine in SEARCH
@@ -169,7 +177,7 @@ def ran(case: Case, engine: str, url: str, folder: Path) -> Ran:
             given = {"a_run": run, **case.attributes}
             words += [exporter, *(word for key in given for word in ("--attribute", f"{key}={given[key]}"))]
         words += [word for setting in settings for word in ("--set", setting)]
-        command, environment = process(*words, *case.options, "--within", "6s", "--format", "json")
+        command, environment = process(*words, *case.options, "--within", within, "--format", "json")
         done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=90)
         document = json.loads(done.stdout)
         whole = documents(http, run, case.field) if search else samples(http, engine, run, case)
@@ -206,7 +214,13 @@ def samples(http: httpx.Client, engine: str, run: str, case: Case) -> int:
     else:
         asked = {"query": f'{{a_run="{run}"}}[500d]', "time": f"{time.time() + 5 * DAY:.0f}"}
         result = http.get("/api/v1/query", params=asked).json()["data"]["result"]
-        rows = [(row["metric"], [float(value) for _, value in row["values"]]) for row in result]
+        rows = [
+            (
+                row["metric"],
+                [float(value) for _, value in row.get("values", ())] + [math.nan for _ in row.get("histograms", ())],
+            )
+            for row in result
+        ]
     if case.command == "send-sample":
         return sum(len(values) for labels, values in rows if case.attributes.items() <= labels.items())
     return sum(

@@ -302,6 +302,11 @@ def test_what_a_native_histogram_cannot_be_is_withheld_by_name() -> None:
     assert withheld(exporter("1.0"), collection(exponential(powers()))) == ["prom.rw.exponential"]
 
 
+def test_a_number_and_a_native_histogram_of_one_series_and_time_are_one_sample() -> None:
+    metrics = gauge(number(), name="size", unit="By"), exponential(powers())
+    assert withheld(exporter(), collection(*metrics)) == ["prom.rw.collision"]
+
+
 def test_a_body_of_2_is_at_most_a_quarter_of_that_of_1() -> None:
     points = [
         number(float(place), host=f"host-{place % 50}.example.net", path=f"/api/v1/items/{place % 7}", zone="eu-west-1",
