@@ -51,6 +51,8 @@ def _judge(payload: Payload, reply: Reply, now: float, products: Collection[str]
     refused = counts(payload.body).samples - known.written if known.written else 0
     if refused > 0:  # of a histogram's samples it may be several that are refused
         return Partial(unnamed=min(refused, payload.points), why=ItemVerdict(known.code, known.message, example))
+    if known.isolate and example and example not in known.message:
+        known = msgspec.structs.replace(known, message=f"{known.message}: {example}")
     return known.outcome(reply, now, example)
 
 

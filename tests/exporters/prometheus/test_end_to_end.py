@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from pytest_httpserver import HTTPServer
 
+from magictel.catalogue.pages import explain
 from magictel.exporters.prometheus import PrometheusExporter, PrometheusSettings
 from magictel.exporters.prometheus.errors import scrape_error
 from magictel.http.wire import Reply, Request
@@ -194,6 +196,37 @@ def test_a_dropped_target_is_named(application: PrometheusExporter, tmp_path: Pa
 def test_the_error_of_a_target_has_a_code(error: str, code: str) -> None:
     known = scrape_error(error, "http://app:9464/metrics")
     assert (known.code, bool(known.message), bool(known.remedy)) == (code, True, True)
+
+
+ROWS = Path(__file__).parents[4] / "shared" / "reference" / "fault_responses.json"
+PAGE_CODES = {
+    "scrape.blank-content-type": "prom.page.content-type",
+    "scrape.gzip-unasked": "prom.page.compressed-twice",
+    "scrape.port-in-use": "page.port-in-use",
+}
+"""The codes that the rows of the fault table have here."""
+
+
+@pytest.mark.skipif(not ROWS.exists(), reason=f"the fault table is not here: {ROWS}")
+@pytest.mark.parametrize("id_", PAGE_CODES)
+def test_a_row_of_the_fault_table_has_one_code_on_every_road(
+    id_: str, application: PrometheusExporter, tmp_path: Path
+) -> None:
+    """But delivery: a scrape that fails reaches no page, and a busy port has its own test below."""
+    rows = {row["id"]: row for row in json.loads(ROWS.read_text())["rows"] if row["id"].startswith("scrape.")}
+    assert rows.keys() == PAGE_CODES.keys()
+    row, code = rows[id_], PAGE_CODES[id_]
+    text = f"{row['seen']}: {row['body']}"
+    codes = [magictel("diagnose", "prometheus", "--text", text, "--format", "json", folder=tmp_path).document["code"]]
+    if row["phase"] == "http":
+        emulator = FakePrometheus()
+        with Server(emulator).start() as server:
+            emulator.given = {"activeTargets": [target(application.port, health="down", lastError=row["body"])]}
+            codes.append(rungs(tmp_path, env(application, PROMETHEUS_URL=server.origin))["write"]["code"])
+    page = explain(code)
+    assert set(codes) == {code}
+    assert page is not None
+    assert page.retry == row["retry"]
 
 
 def test_a_sample_that_no_target_scrapes_is_refused_before_anything_is_served(tmp_path: Path) -> None:

@@ -152,6 +152,12 @@ def test_what_the_headers_of_a_success_say_is_read(
     assert (type(outcome), getattr(outcome, "code", None)) == (verdict, code), outcome
 
 
+def test_the_words_of_a_refusal_that_blames_a_point_are_quoted(exporter: PrometheusRemoteWriteExporter) -> None:
+    outcome = judged(exporter, 400, 'out of order sample for series {a="b"}\n')
+    assert outcome.message.endswith('newest of its series: out of order sample for series {a="b"}')
+    assert judged(exporter, 429, RATE).message.count("err-mimir") == 1
+
+
 def test_a_web_page_is_nobodys_acceptance(exporter: PrometheusRemoteWriteExporter) -> None:
     assert judged(exporter, 200, "<!doctype html>", _HTML).code == "http.not-a-backend"
     assert judged(exporter, 400, "<html>out of order sample</html>", _HTML).code == "http.refused"
