@@ -61,7 +61,9 @@ OWN = {
         {"exemplars", "families", "family_encoder", "names", "negotiation", "protobuf", "syntax", "targets", "text"}
     ),
     "otlp": frozenset({"grpc", "grpc_probes", "grpc_status", "json_encoding", "presets"}),
-    "prometheus_remote_write": frozenset({"exemplars", "label_columns", "native", "scan", "stale", "symbols", "written"}),
+    "prometheus_remote_write": frozenset(
+        {"exemplars", "label_columns", "native", "scan", "stale", "symbols", "written"}
+    ),
 }
 """What only this backend has: a name here is a decision, not a habit."""
 SOON = {"prometheus": frozenset({"encoding"})}
