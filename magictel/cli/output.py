@@ -63,6 +63,13 @@ class _Masked:
         return getattr(self._stream, name)
 
 
+class _Result:
+    """The stream of the result: standard output may be reserved after a report has begun."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(stdout(), name)
+
+
 def reserve(redact: Callable[[str], str]) -> None:
     """Reserve standard output for the result: what packages of others print goes to standard error, with secrets masked."""
     if _Written.result is not None:
@@ -101,7 +108,7 @@ def page() -> Sheet:
     from magictel.cli.environment import environment
     from magictel.reporters.terminal import sheet_for
 
-    sheet = sheet_for(stdout(), environment())
+    sheet = sheet_for(cast("TextIO", _Result()), environment())
     sheet.failed = unwritable
     return sheet
 

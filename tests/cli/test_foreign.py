@@ -201,15 +201,19 @@ def test_a_success_without_a_read_back_is_unverified(theirs: Path) -> None:
         assert room.emulators["otlp"].stored == SAMPLES
 
 
-def test_what_it_prints_is_no_part_of_the_result_and_its_secrets_are_masked(theirs: Path) -> None:
-    command, variables = process("send-sample", "otel:printing", "--format", "json", THEIR_KEY="s3cret-of-theirs")
+@pytest.mark.parametrize("how", ["text", "json", "tap"])
+def test_what_it_prints_is_no_part_of_the_result_and_its_secrets_are_masked(theirs: Path, how: str) -> None:
+    command, variables = process("send-sample", "otel:printing", "--format", how, THEIR_KEY="s3cret-of-theirs")
     variables["PYTHONPATH"] += f":{theirs / 'packages'}"
     ran = subprocess.run(command, env=variables, cwd=theirs, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 3, ran.stderr
-    assert json.loads(ran.stdout)["targets"][0]["code"] == "foreign.unconfirmed"
+    assert ran.stdout.startswith({"text": "run ", "json": "{", "tap": "TAP version"}[how])
+    assert how != "json" or json.loads(ran.stdout)["targets"][0]["code"] == "foreign.unconfirmed"
+    assert "foreign.unconfirmed" in ran.stdout
     assert ran.stderr.count("key ***") == 2
-    assert "not by Python" in ran.stderr
-    assert "resource_metrics" in ran.stderr  # what the SDK's exporter prints
+    for printed in ("not by Python", "resource_metrics"):  # the latter by the SDK's exporter
+        assert printed in ran.stderr
+        assert printed not in ran.stdout
     assert "s3cret" not in ran.stderr + ran.stdout
 
 
