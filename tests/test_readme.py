@@ -32,7 +32,6 @@ SENTENCES = {
     "name": "The name that commands use",
     "summary": "One line for `list`",
     "Settings": "The settings model",
-    "temporalities": "The temporalities that it can send",
     "method": "The method of the request that carries a payload",
     "content_type": "The content type of a payload, unless its route names one",
 }

@@ -92,6 +92,11 @@ class Pipeline:
         return self._ledger.total((*self.outbox.waiting, *self._trying))
 
     @property
+    def open_batches(self) -> set[int]:
+        """Return the numbers of the collections of which something is in the outbox now, or being retried."""
+        return {pending.payload.batch for pending in (*self.outbox.waiting, *self._trying)}
+
+    @property
     def timed_out(self) -> bool:
         """Whether the latest attempt timed out."""
         return self._patience.timed_out

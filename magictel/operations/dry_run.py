@@ -130,6 +130,9 @@ def dry_replay(
     """Read and encode the recordings for each target. Raise `SourceError` and `UsageError`."""
     reading = Reading(recordings, options, clock)
     configured = [(job, *job.sender()) for job in jobs]
+    for _, exporter, _ in configured:
+        if exporter is not None:
+            exporter.begin_recording()
     targets = [
         DryTarget(
             job.target, job.exporter, exporter.endpoint() if exporter else "", config=None if exporter else config

@@ -71,6 +71,7 @@ class Lane:
         if self.exporter is None:
             self._unusable, self.stopped, self._findings = True, config, (config,)
             return False
+        self.exporter.begin_recording()
         options = self._options
         self._findings, self.stopped = readiness(
             self.exporter,

@@ -6,6 +6,7 @@ import atexit
 import os
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, final
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
@@ -14,6 +15,7 @@ from magictel.delivery.attempt import Attempted
 from magictel.delivery.batch import Batch
 from magictel.delivery.pipeline import OnDropped, OnRefused, Pipeline
 from magictel.delivery.stored import StoredPayload
+from magictel.encoding.deltas import Deltas
 from magictel.encoding.layouts import Layouts
 from magictel.encoding.payload import Payload
 from magictel.encoding.prepared import Prepared
@@ -35,7 +37,7 @@ class Exporter(PayloadEncoder[S], MetricExporter):
     def __init__(self, settings: S | None = None, **options: Any) -> None:
         """As `Configured`: without an argument, settings come from the environment."""
         super().__init__(settings, **options)
-        MetricExporter.__init__(self, preferred_temporality(self.settings.temporality))
+        MetricExporter.__init__(self, preferred_temporality("delta" if self._only_delta else self.settings.temporality))
         self._start_life()
 
     def __del__(self) -> None:
@@ -153,7 +155,7 @@ class Exporter(PayloadEncoder[S], MetricExporter):
 
     def _ours(self, stored: StoredPayload, fingerprint: str) -> Payload:
         if stored.fingerprint == fingerprint:
-            return stored.payload
+            return replace(stored.payload, batch=0)  # none of this exporter's collections
         raise SettingsError(
             "delivery.fingerprint",
             f"{stored.target} stored these points for other settings than {self.target} has now",
@@ -161,13 +163,29 @@ class Exporter(PayloadEncoder[S], MetricExporter):
         )
 
     def _batch(self, data: MetricsData | Prepared) -> Batch:
-        tracked = self.unusable is None and overridden(self.encoder.given_up) is not None
-        parts = Parts(data, self.prepare, self.payloads, tracked=tracked)
+        tracked = self.unusable is None and (self.deltas or overridden(self.encoder.given_up)) is not None
+        parts = Parts(data, self.prepare, self.payloads, tracked=tracked, left_out=self._left_out)
         return Batch(
             self.observers.each_encoded(parts),
             data.sent if isinstance(data, Prepared) else count_points(data),
             parts.rest,
         )
+
+    @property
+    def _only_delta(self) -> bool:
+        return self.temporalities == ("delta",)
+
+    def _open_batches(self) -> set[int]:
+        return self._pipeline.open_batches
+
+    def _left_out(self, batch: int, position: int) -> None:
+        if self.deltas is not None:
+            self.deltas.give_back(batch, (position,))
+
+    def _given_up(self, payload: Payload) -> None:
+        if self.deltas is not None and not payload.attempted:
+            self.deltas.give_back(payload.batch, payload.positions)
+        self.encoder.given_up(payload)
 
     def _export(self, data: MetricsData, timeout_millis: float) -> MetricExportResult:
         seconds = min(max(0.0, timeout_millis / 1000), threading.TIMEOUT_MAX)
@@ -214,6 +232,7 @@ class Exporter(PayloadEncoder[S], MetricExporter):
         """Acquired once, by the first caller of shutdown."""
         self._sending = threading.Lock()
         self._ended = threading.Event()
+        self.deltas = Deltas(int(self.clock.now() * 1e9), self._open_batches) if self._only_delta else None
         self._pipeline = Pipeline(
             self._attempt,
             self.settings,
@@ -221,7 +240,7 @@ class Exporter(PayloadEncoder[S], MetricExporter):
             in_order=self.in_time_order,
             redact=self.redact,
             split=lambda body: self.encoder.split(body),  # the encoder is created at first use
-            given_up=lambda payload: self.encoder.given_up(payload),
+            given_up=self._given_up,
             observer=self.observers,
         )
 

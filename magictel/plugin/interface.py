@@ -74,8 +74,8 @@ class Encoder(ABC, Generic[E]):
         return groups
 
     def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
-        """Convert points once per collection, as the last stage before `encode`; may keep state (a time window, deltas of
-        cumulative points). Positions of points in payloads of this `batch` count what this returns.
+        """Convert or leave out points once per collection, as the last stage before `encode` but for deltas; may keep state (a time
+        window). Positions of points in payloads of this `batch` count what this returns, or the deltas of it.
         """
         return groups
 
@@ -176,6 +176,7 @@ class Described(ABC, Generic[M]):
     cost: ClassVar[str] = ""
     """What a point costs at the backend; shown by `describe`."""
     temporalities: ClassVar[tuple[str, ...]] = ("cumulative", "delta")
+    """The temporalities that it can send. If it is only `delta`, cumulative points become deltas, once per collection."""
     writes_to: ClassVar[Literal["network", "file", "stream"]] = "network"
     """Where the laws inject faults: the backend, the file that an option names, or `sys.stdout` and `sys.stderr`."""
     confirms: ClassVar[bool] = True

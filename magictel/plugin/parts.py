@@ -16,7 +16,7 @@ class Parts:
     """Iterates once over the parts of a collection. Nothing is prepared before: what a closed exporter drops need not be.
 
     With `tracked`, `rest` returns the points that neither a payload nor a documented rule has taken: an encoder's bug lost them, or
-    an interrupt came first.
+    an interrupt came first. `left_out` receives the batch and the position of each point that `encode` leaves out.
     """
 
     def __init__(
@@ -26,11 +26,13 @@ class Parts:
         payloads: Callable[[Prepared], Iterator[Payload | Withheld]],
         *,
         tracked: bool,
+        left_out: Callable[[int, int], None],
     ) -> None:
         self._data = data
         self._prepare = prepare
         self._payloads = payloads
         self._tracked = tracked
+        self._left_out = left_out
         self._rest: set[int] = set()
         self._batch = 0
         if isinstance(data, Prepared):
@@ -53,6 +55,7 @@ class Parts:
                 reason = part.reason
                 if part.at is not None and reason.fate is not Fate.DROPPED:
                     self._rest.discard(part.at)
+                    self._left_out(prepared.batch, part.at)
                 yield reason
             del part  # free it before the next one is encoded
 

@@ -78,6 +78,7 @@ class Proof:
 
     def begin(self) -> None:
         """Query the backend's delay until it shows a point."""
+        self._exporter.begin_recording()
         wait = patience(self._exporter, self._clock, self._within, "magictel replay --verify")
         if isinstance(wait, Unreadable):
             self._trouble = wait
@@ -190,9 +191,12 @@ class Proof:
         repeats: dict[str, list[Expected]] = {}
         exporter = self._exporter
         elsewhere = exporter.readback.exporter is not exporter
-        for series, point in exporter.prepare(piece.data).points():
-            if self._gone.known or elsewhere:
+        prepared = exporter.prepare(piece.data)
+        for position, (series, point) in enumerate(prepared.points()):
+            if self._gone.known or elsewhere or exporter.deltas is not None:
                 item = exporter.encoder.encode(series, point)
+                if not isinstance(item, bytes) and exporter.deltas is not None:
+                    exporter.deltas.give_back(prepared.batch, (position,))  # as when it was sent
                 if not isinstance(item, bytes) or self._gone.holds(item):
                     continue
             identity = exporter.readback.identify(series, point)

@@ -9,11 +9,13 @@ import pytest
 from magictel.encoding.payload import Payload
 from magictel.encoding.withheld import Withheld
 from magictel.http.wire import Reply, Request
-from magictel.model.metrics import Point, Series
+from magictel.model.metrics import Kind, Point, Series
+from tests.encoding.cumulative import Source
 from tests.fake_transport import FakeTransport
 from tests.interface.test_deltas import Adder, AdderEncoder, AdderSettings, collected
 
 POINTS = 9
+SOURCES = [Source({"n": number}, Kind.SUM, 1) for number in range(POINTS)]
 BATCH_POINTS = 2
 
 
@@ -35,6 +37,7 @@ class ListeningEncoder(AdderEncoder):
 
 class Listening(Adder):
     Encoder = ListeningEncoder
+    temporalities = ("cumulative", "delta")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.has_bug = False
@@ -61,7 +64,7 @@ def listening(interrupt_at: int = 0) -> Listening:
 
 def test_nothing_is_given_up_where_everything_arrives() -> None:
     exporter = listening()
-    receipt = exporter.deliver(collected([0] * POINTS, 0))
+    receipt = exporter.deliver(collected(SOURCES, 1))
     assert (receipt.delivered, receipt.withheld) == (POINTS - 1, 1)
     assert exporter.gone == []
 
@@ -69,11 +72,11 @@ def test_nothing_is_given_up_where_everything_arrives() -> None:
 def test_what_a_bug_in_encode_costs_is_given_up_and_not_stored() -> None:
     exporter = listening()
     exporter.has_bug = True
-    receipt = exporter.deliver(collected([0] * POINTS, 0))
+    receipt = exporter.deliver(collected(SOURCES, 1))
     assert receipt.dropped == POINTS - receipt.delivered
     assert exporter.positions() == [(1, at, False) for at in range(receipt.delivered, POINTS)]
     exporter.gone.clear()
-    receipt = exporter.deliver(collected([0] * POINTS, 1))  # carefully: the bug costs its own point only
+    receipt = exporter.deliver(collected(SOURCES, 2))  # carefully: the bug costs its own point only
     assert (receipt.dropped, receipt.withheld) == (1, 1)
     assert exporter.positions() == [(2, 3, False)]
 
@@ -81,7 +84,7 @@ def test_what_a_bug_in_encode_costs_is_given_up_and_not_stored() -> None:
 def test_what_was_not_encoded_at_an_interrupt_is_given_up_and_not_stored() -> None:
     exporter = listening(interrupt_at=2)
     with pytest.raises(KeyboardInterrupt):
-        exporter.deliver(collected([0] * POINTS, 0))
+        exporter.deliver(collected(SOURCES, 1))
     perhaps_stored = [(1, at, True) for at in (2, 3)]
     assert exporter.positions() == [*perhaps_stored, *((1, at, False) for at in (4, 6, 7, 8))]
     assert exporter.ledger.balanced
@@ -90,7 +93,7 @@ def test_what_was_not_encoded_at_an_interrupt_is_given_up_and_not_stored() -> No
 
 def test_a_collection_prepared_for_an_exporter_that_is_shut_down_is_given_up() -> None:
     exporter = listening()
-    prepared = exporter.prepare(collected([0] * POINTS, 0))
+    prepared = exporter.prepare(collected(SOURCES, 1))
     exporter.shutdown(0)
     assert exporter.deliver(prepared).dropped == POINTS
     assert exporter.positions() == [(1, at, False) for at in range(POINTS)]
