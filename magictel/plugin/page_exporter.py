@@ -9,8 +9,7 @@ import contextlib
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from email.message import Message
-from typing import Any, ClassVar, TypeVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, final
 
 from msgspec.structs import replace
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
@@ -32,7 +31,10 @@ from magictel.plugin.page_listener import PageListener, explained
 from magictel.plugin.page_scrapes import Scrapes, receipt_of, undelivered
 from magictel.plugin.temporality import preferred_temporality
 from magictel.settings.page import PageSettings
-from magictel.transports.page_handler import PageReply
+from magictel.transports.page_reply import PageReply
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 P = TypeVar("P", bound=PageSettings)
 _POLL = 1.0

@@ -13,8 +13,7 @@ from magictel.errors import SettingsError
 from magictel.net.listeners import listener
 from magictel.net.tls_server import ServerTls
 from magictel.settings.page import PageSettings
-from magictel.transports.page_handler import Answer
-from magictel.transports.page_server import PageServer
+from magictel.transports.page_reply import Answer
 
 _AGAIN = 5.0
 """Seconds between two attempts to listen."""
@@ -33,6 +32,8 @@ class PageListener:
         log: logging.Logger,
         clock: Clock,
     ) -> None:
+        from magictel.transports.page_server import PageServer  # only for a page: it imports http.server
+
         self._settings, self._log, self._clock = settings, log, clock
         self._stop = threading.Event()
         self._server = PageServer(

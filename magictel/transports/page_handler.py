@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Iterator
-from email.message import Message
 from http.server import BaseHTTPRequestHandler
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from magictel.transports.compression import gzip_chunks
+from magictel.transports.page_reply import PageReply
 
 if TYPE_CHECKING:
     from magictel.transports.page_server import PageServer
@@ -20,19 +17,6 @@ if TYPE_CHECKING:
 _REFUSED_CODING = re.compile(r"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
 _IDLE = 90.0
 """Seconds after which a connection without a request is closed; more than most scrape intervals."""
-
-
-class PageReply(msgspec.Struct, frozen=True):
-    """A reply: the chunks of the body before compression. `sent` is called when the scraper has taken all of it."""
-
-    content_type: str
-    chunks: Iterator[bytes]
-    status: int = 200
-    sent: Callable[[], None] | None = None
-
-
-Answer = Callable[[Message], PageReply]
-"""Returns the page for a request's headers. An exception becomes a 500 without details."""
 
 
 class PageHandler(BaseHTTPRequestHandler):

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from http.server import ThreadingHTTPServer
 from typing import Any
 
-from magictel.transports.page_handler import Answer, PageHandler
+from magictel.transports.page_handler import PageHandler
+from magictel.transports.page_reply import Answer
 
 _HANDSHAKE = 10.0
 _COMPLETION = 2.0

@@ -21,7 +21,7 @@ import trustme
 from magictel.net.tls_server import ServerTls
 from magictel.secrets.secret import Secret
 from magictel.settings.login import basic
-from magictel.transports.page_handler import PageReply
+from magictel.transports.page_reply import PageReply
 from magictel.transports.page_server import PageServer
 
 LINES = [b"first 1\n" * 1000, b"second 2\n" * 9000]
