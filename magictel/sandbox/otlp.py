@@ -57,7 +57,7 @@ class OtlpEmulator(PrometheusRemoteWriteEmulator):
         """Refuse gRPC."""
         if settings.protocol == "grpc":
             why = "--sandbox: the embedded OTLP receiver speaks HTTP only, and protocol is grpc"
-            remedy = "add --set protocol=http/protobuf, or use a real receiver of gRPC without --sandbox"
+            remedy = "add --set protocol=http/protobuf; for gRPC start magictel sandbox in another terminal, and leave out --sandbox"
             raise UsageError("usage.sandbox-protocol", why, remedy)
 
     def refusal(self, status: int) -> Reply:
