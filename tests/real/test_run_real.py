@@ -101,3 +101,42 @@ def test_every_scrape_is_in_prometheus_with_its_values(tmp_path: Path, httpserve
     assert of("rpc_count") == counts
     assert of("mine", exported_job="theirs", exported_instance="elsewhere") == [1.0] * len(scrapes)
     assert values == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "protocol"), [("MT_PROM_URL", "1.0"), ("MT_PROM3_URL", "1.0"), ("MT_PROM3_URL", "2.0")]
+)
+def test_a_series_that_leaves_the_page_ends_at_once(
+    variable: str, protocol: str, tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    if not (url := os.environ.get(variable)):
+        pytest.skip(f"{variable} is not set; {HOW}")
+    scrapes: list[int] = []
+
+    def page(_: Request) -> Response:
+        scrapes.append(len(scrapes) + 1)
+        leaving = 'leaving 1\n# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_sum 1\nh_count 1\n'
+        return Response(("" if scrapes[-1] > 3 else leaving) + "staying 1\n", content_type="text/plain; version=0.0.4")
+
+    httpserver.expect_request("/metrics").respond_with_handler(page)
+    job = f"run-{uuid.uuid4().hex[:8]}"
+    command = ("run", "--from", httpserver.url_for("/metrics"), "--to", "prometheus-remote-write", "--every", "200ms")
+    environment = {
+        "PROMETHEUS_REMOTE_WRITE_URL": f"{url}/api/v1/write",
+        "PROMETHEUS_REMOTE_WRITE_PROTOCOL": protocol,
+    }
+    with started(*command, "--job", job, "--format", "json", folder=tmp_path, **environment) as running:
+        until = time.monotonic() + 60
+        while len(scrapes) < 6 and time.monotonic() < until:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 0, (out, err)
+    with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+
+        def names(query: str) -> set[str]:
+            rows = client.get("/api/v1/query", params={"query": query}).json()["data"]["result"]
+            return {row["metric"]["__name__"] for row in rows}
+
+        assert names(f'{{job="{job}"}}') == {"up", "staying"}
+        assert names(f'{{job="{job}"}}[1m]') == {"up", "staying", "leaving", "h_bucket", "h_sum", "h_count"}
