@@ -29,6 +29,8 @@ STOPPED: dict[int, tuple[str, str]] = {
 """Code and message of a stopped run."""
 REMEDY = "run the command again"
 _SOON = 0.01
+_AT_ONCE = 0.25
+"""Seconds within which a second signal is the first one: timeout(1) sends it to the process and to its group."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -39,6 +41,8 @@ class _Process:
     """The last signal that was raised, and whether the next one is a repetition of it."""
 
     came: int | None = None
+    at = 0.0
+    """The time of that signal."""
     repeated = False
     json = False
     quiet = False
@@ -69,10 +73,14 @@ def interruption(number: int) -> KeyboardInterrupt:
 def first(number: int, frame: FrameType | None) -> bool:
     """Return whether a handler may raise now. While a module is imported it may not, and the signal is repeated later.
 
-    A second signal ends the process here.
+    A second signal ends the process here, unless it comes at once.
     """
     repeated, _Process.repeated = _Process.repeated, False
-    if _Process.came is not None and not repeated:
+    if _Process.came is None:
+        _Process.at = time.monotonic()
+    elif not repeated:
+        if time.monotonic() - _Process.at < _AT_ONCE:
+            return False
         os._exit(128 + number)
     _Process.came = number
     if not _importing(frame):

@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from magictel.cli import signals
 from tests.cli.running import process, refused
 
 AT_THE_NTH_CALL = """
@@ -147,3 +149,18 @@ def test_no_signal_breaks_an_import_or_is_lost_in_a_finalizer(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
     assert (ran.stdout, ran.stderr) == (f"{before}{word}\n", "")
+
+
+def test_a_signal_that_comes_twice_at_once_is_one_and_a_later_one_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, ended = [5.0], list[int]()
+    monkeypatch.setattr(signals, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(signals, "os", SimpleNamespace(_exit=ended.append))
+    monkeypatch.setattr(signals._Process, "came", None)
+    assert signals.first(signal.SIGINT, None)
+    assert not signals.first(signal.SIGINT, None)
+    assert ended == []
+    now[0] += 1
+    signals.first(signal.SIGTERM, None)
+    assert ended == [143]
