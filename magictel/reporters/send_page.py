@@ -152,7 +152,7 @@ def _way(result: SendResult) -> str:
     """Return `sent 12 → accepted 11, rejected 1 → found 11, equal 9, altered 2   visible after 1.03 s`."""
     receipt, seen = result.receipt, result.verification
     if not receipt.sent:
-        return "no points were left to send"
+        return "nothing was sent" if result.outcome is SendOutcome.UNDELIVERED else "no points were left to send"
     if not receipt.attempts and receipt.undelivered == receipt.sent:
         return f"nothing was sent: all {many(receipt.sent, 'point')} undelivered"
     fates = {fate.value: getattr(receipt, fate.value) for fate in Fate if fate is not Fate.DELIVERED}
