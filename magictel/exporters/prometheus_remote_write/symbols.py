@@ -24,8 +24,6 @@ from magictel.exporters.prometheus_remote_write.scan import SAMPLE, STARTED, Ser
 _SHORT = [varint(number) for number in range(1 << 11)]
 _MOST_SERIES = 1_000_000
 """Series whose bytes are remembered; beyond that, all are made anew."""
-_MOST_PAYLOADS = 10_000
-"""Payloads whose labels are known to be read rightly by `scan`."""
 _TARGET_INFO, _GAUGE = b"\x0a\x08__name__\x12\x0btarget_info", b"\x2a\x02\x08\x02"
 """The name of `target_info`, and its metadata: a gauge, as Prometheus makes of OTLP."""
 STALE = b"\x09" + struct.pack("<Q", 0x7FF0000000000002)
@@ -59,7 +57,6 @@ class Requests:
     def __init__(self) -> None:
         self._known: dict[bytes, _Known] = {}
         self._series = 0
-        self._verified: dict[bytes, bytes] = {}
 
     def version_2(self, payload: Payload) -> bytes:
         """Return an `io.prometheus.write.v2.Request`."""
@@ -106,17 +103,8 @@ class Requests:
         body = payload.body
         if not body:
             return body
-        series = scan(body)
+        series = scan(body, exactly=True)
         labels = slices(body, series.begins, series.cuts)
-        digest = _digest(labels, series.widths, ())
-        if self._verified.get(labels[0]) != digest:
-            if len(self._verified) > _MOST_PAYLOADS:
-                self._verified.clear()
-            series = scan(body, exactly=True)
-            exact = slices(body, series.begins, series.cuts)
-            if exact == labels:
-                self._verified[labels[0]] = digest
-            labels = exact
         if set(series.widths) <= {SAMPLE, STARTED}:
             sizes = [len(labelled) + SAMPLE for labelled in labels]
             leads = [_SHORT[size] if size < len(_SHORT) else varint(size) for size in sizes]
