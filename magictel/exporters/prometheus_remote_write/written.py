@@ -5,7 +5,7 @@ count only. Nothing is sent again: what was stored is stored, and the rest can n
 
 Two receivers count wrongly. Mimir counts what it has received (grafana/mimir#12682), also in a refusal: complete counts prove nothing
 where status or text deny them. Cortex counts 0 in each refusal and names one sample, although it stores the good ones (pkg/util/push):
-such a payload is halved, as by 1.0.
+where nothing is counted and not every sample named, the refusal means what it means by 1.0.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from magictel.encoding.protobuf import Fields, fields_of
 from magictel.exporters.prometheus_remote_write.scan import Counts, counts
 from magictel.http.error_rules import KnownError
 from magictel.http.wire import Reply
-from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, TooLarge, Unconfirmed
+from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Unconfirmed
 from magictel.text import clipped
 
 NOT_VERSION_2 = "prom.rw.not-2.0"
@@ -57,7 +57,8 @@ def judge_written(payload: Payload, reply: Reply, explain: Explain, general: Cal
     sent = counts(payload.body)
     missing = max(0, sent.samples - written.samples) + max(0, sent.histograms - written.histograms)
     if missing:
-        return _refused(payload, reply, explain, missing, sent)
+        unnamed = reply.text.strip().count("\n") + 1 < missing == sent.samples + sent.histograms
+        return general() if unnamed and not reply.ok else _refused(payload, reply, explain, missing, sent)
     outcome = general()
     unexplained = isinstance(outcome, Rejected) and outcome.code == "http.refused" and not reply.ok
     if not unexplained and not isinstance(outcome, Delivered | Unconfirmed):
@@ -121,10 +122,8 @@ def _refused(payload: Payload, reply: Reply, explain: Explain, missing: int, sen
         code, f"{reply.status}: {of}{': ' + why if why else ''}", clipped(" ".join(lines), 200) or None
     )
     if missing >= sent.samples + sent.histograms:
-        error = next((error for error in known if error is not None), None)
-        if error is not None and error.isolate and len(lines) < missing:
-            return TooLarge(verdict.code, verdict.message)
-        return Rejected(verdict.code, verdict.message, error.remedy if error is not None else None, verdict.example)
+        remedy = next((error.remedy for error in known if error is not None), None)
+        return Rejected(verdict.code, verdict.message, remedy, verdict.example)
     named: dict[_Labels, list[ItemVerdict]] = {}
     for error, line in zip(known, lines, strict=True):
         match = _SERIES.search(line)

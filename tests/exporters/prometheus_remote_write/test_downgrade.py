@@ -254,6 +254,19 @@ def test_wrong_counts_in_a_refusal_do_not_decide_which_samples_are_stored(counte
     assert (receipt.delivered, sender.refused) == (2, {1: "prom.rw.out-of-order"})
 
 
+def test_a_request_that_is_too_large_is_halved_by_2_too() -> None:
+    def mimir(request: Request) -> Reply:
+        message = Request2.FromString(bytes(cramjam.snappy.decompress_raw(request.body)))
+        large = len(message.timeseries) > 1
+        headers = {WRITTEN.format("samples"): str(int(not large)), "content-type": "text/plain"}
+        why = b"larger than the allowed limit (err-mimir-distributor-max-write-message-size)"
+        return Reply(400, headers, why) if large else Reply(200, headers)
+
+    sender = Sender(mimir, target_info=False)
+    receipt = sender.deliver(gauge(*(number(n=str(n)) for n in range(3))), seconds=10.0)
+    assert (receipt.delivered, receipt.rejected) == (3, 0)
+
+
 def test_a_refusal_without_a_known_reason_that_counts_all_is_unconfirmed() -> None:
     receipt = counted(1, status=400, body="who knows").deliver(gauge(number()))
     assert (receipt.delivered, receipt.unconfirmed) == (0, 1)
