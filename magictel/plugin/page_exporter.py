@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, final
 from msgspec.structs import replace
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 
-from magictel.delivery.pipeline import OnDropped, OnRefused
 from magictel.encoding.prepared import Prepared
 from magictel.encoding.withheld import Withheld
 from magictel.errors import WireError
@@ -186,17 +185,10 @@ class PageExporter(Configured[P], MetricReader):
         return Prepared.of(self._possible(data), count_points(data))
 
     @final
-    def deliver(
-        self,
-        data: MetricsData | Prepared,
-        *,
-        seconds: float = 30.0,
-        on_refused: OnRefused | None = None,
-        on_dropped: OnDropped | None = None,
-    ) -> Receipt:
+    def deliver(self, data: MetricsData | Prepared, *, seconds: float = 30.0, **_callbacks: Any) -> Receipt:
         """Serve a collection on the sample's port until `shutdown`; it is delivered when a scraper has taken the whole page.
 
-        Without a known scraper, nothing is waited for and every point is unconfirmed.
+        Without a known scraper, nothing is waited for and every point is unconfirmed. What a push does with refused points is ignored.
         """
         prepared = data if isinstance(data, Prepared) else self.prepare(data)
         closed = self._closed_because()

@@ -1,6 +1,6 @@
 """Points as `io.prometheus.client.Metric` messages: the only form of a page with native histograms.
 
-An exponential histogram becomes a native one; a classic histogram's buckets end with that of `+Inf`. `encode` is the plain truth;
+An exponential histogram becomes a native one; a classic histogram's buckets end with that of `+Inf`. `encode` is the reference;
 `columns` and `constants` make the same bytes faster.
 """
 

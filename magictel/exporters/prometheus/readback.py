@@ -65,7 +65,7 @@ class PageReadBack(QueryReadBack["PrometheusExporter"]):
         return self._shown(rows, infos, query.expected, added)
 
     def unproven(self) -> Unreadable | None:
-        """Return that our own scrape proves the page, and no Prometheus."""
+        """Return that a scrape of our own proves nothing of a Prometheus; None if one is asked."""
         if self.exporter.settings.prometheus_url:
             return None
         why = "magictel scraped the page itself and every point is on it; whether a Prometheus scrapes it is not known"

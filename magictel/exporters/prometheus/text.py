@@ -1,6 +1,6 @@
 """Points as lines of text: Prometheus' text format 0.0.4 and 1.0.0, and OpenMetrics 0.0.1 and 1.0.0.
 
-`encode` is the plain truth; `columns` and `constants` make the same bytes faster. A point's lines stand together: a histogram's buckets
+`encode` is the reference; `columns` and `constants` make the same bytes faster. A point's lines follow each other: a histogram's buckets
 (cumulative), its sum and count, and in OpenMetrics the time since which it counts (`_created`).
 """
 

@@ -28,6 +28,7 @@ from magictel.secrets.secret import Secret
 from magictel.settings.convert import Unfit, convert
 from magictel.settings.fields import fields_of
 from magictel.settings.login import basic
+from tests.exporters.prometheus.pages import collection, gauge, number
 from tests.fake_clock import FakeClock
 from tests.transports.servers import free_port
 
@@ -87,6 +88,14 @@ def test_a_reader_listens_as_soon_as_a_provider_has_it_and_not_before() -> None:
     provider.shutdown()
     with pytest.raises(ConnectionRefusedError):
         page(port)
+
+
+def test_a_sample_after_the_shutdown_is_dropped_and_not_served() -> None:
+    exporter = PrometheusExporter(settings())
+    exporter.shutdown()
+    receipt = exporter.deliver(collection(gauge("m", number(1))))
+    assert (receipt.dropped, receipt.balanced, receipt.reasons[0].code) == (1, True, "delivery.shutdown")
+    assert exporter.port is None
 
 
 def test_every_scrape_collects_and_the_ledger_counts_its_points() -> None:
