@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import struct
-import sys
-from array import array
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from operator import add, attrgetter, itemgetter
@@ -57,11 +55,12 @@ def by_distinct(values: Sequence[H], write: Callable[[H], V]) -> list[V]:
     return list(map(written.__getitem__, values))
 
 
-def little_endian(numbers: array[Any]) -> bytes:
-    """Return the bytes of 64-bit numbers, whose own order may change."""
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tobytes()
+def little_endian(code: str, numbers: Sequence[float]) -> bytes:
+    """Return 64-bit numbers as bytes; `code` is struct's. Raise `OverflowError` for what does not fit or is no number."""
+    try:
+        return struct.pack(f"<{len(numbers)}{code}", *numbers)
+    except struct.error as failure:
+        raise OverflowError from failure
 
 
 def pieces(raw: bytes | bytearray, width: int) -> Column:
@@ -75,15 +74,14 @@ def _cutter(width: int, count: int) -> struct.Struct:
 
 
 def doubles(values: Sequence[float], tails: bytes | list[bytes]) -> Column | None:
-    """Return 64-bit floats, each with a tail behind it; None where one is NaN. Raises `OverflowError`, `TypeError`."""
-    numbers = array("d", values)
-    if math.isnan(sum(numbers)):  # also inf - inf: then one by one
+    """Return 64-bit floats, each with a tail behind it; None where one is NaN. Raise `OverflowError`."""
+    raw = little_endian("d", values)
+    if math.isnan(sum(values)):  # also inf - inf: then one by one
         return None
-    raw = little_endian(numbers)
     if isinstance(tails, list):
         return list(map(add, pieces(raw, 8), tails))
     width = 8 + len(tails)
-    joined = bytearray((b"\0" * 8 + tails) * len(numbers))
+    joined = bytearray((b"\0" * 8 + tails) * len(values))
     for place in range(8):
         joined[place::width] = raw[place::8]
     return pieces(joined, width)

@@ -6,10 +6,12 @@ increase, a custom metric producer).
 
 from __future__ import annotations
 
+import struct
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import repeat
-from operator import attrgetter, is_, le
+from itertools import starmap
+from operator import attrgetter, le
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
@@ -48,17 +50,17 @@ def _all_plain(points: Sequence[Any]) -> bool:
         return False
     bounds, buckets, counts, smallest, largest = (list(map(field, points)) for field in _COLUMNS)
     totals = list(map(sum, buckets))
+    pack = struct.Struct(f"{len(bounds[0]) + 1}Q").pack  # raises for a negative count, and for another number of them
     try:
+        deque(starmap(pack, buckets), maxlen=0)
         return (
-            all(map(is_, bounds, repeat(bounds[0])))
-            and set(map(len, buckets)) == {len(bounds[0]) + 1}
+            bounds.count(bounds[0]) == len(bounds)
             and set(map(type, totals)) == {int}
             and totals == counts
             and max(totals) <= LARGEST_COUNT
-            and min(map(min, buckets)) >= 0
             and all(map(le, smallest, largest))
         )
-    except TypeError:  # no minimum or maximum
+    except (TypeError, struct.error):  # also for no minimum or maximum
         return False
 
 

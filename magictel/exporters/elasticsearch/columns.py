@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Hashable, Sequence
 from hashlib import blake2b
 from itertools import accumulate
@@ -86,11 +85,15 @@ def _numbers(points: Sequence[Point]) -> _Values | None:
     kinds = set(map(type, values))
     if kinds == {float}:
         decimals = _decimals(values)
-        return None if decimals is None else _Values(b"d", _hex(array("d", values)), b'"value_double":', decimals)
+        return (
+            None
+            if decimals is None
+            else _Values(b"d", _sixteens(little_endian("d", values)), b'"value_double":', decimals)
+        )
     if kinds != {int} or max(values) > INT64_MAX or min(values) < -INT64_MAX:
         return None
     texts = orjson.dumps(values)[1:-1].split(b",")
-    return _Values(b"l", _hex(array("q", values)), b'"value_long":', texts)
+    return _Values(b"l", _sixteens(little_endian("q", values)), b'"value_long":', texts)
 
 
 def _histograms(points: Sequence[Point]) -> _Values | None:
@@ -143,11 +146,6 @@ def _decimals(values: list[float]) -> Column | None:
     ):  # so large a number has an exponent
         return None
     return written[1:-1].split(b",")
-
-
-def _hex(numbers: array[Any]) -> Column:
-    """Sixteen hexadecimal digits of each value's little-endian bits, in bulk."""
-    return _sixteens(little_endian(numbers))
 
 
 def _sixteens(packed: bytes) -> Column:

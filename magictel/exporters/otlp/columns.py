@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
-from array import array
 from collections.abc import Hashable, Sequence
-from itertools import chain
+from itertools import starmap
 from operator import add, attrgetter
 from typing import Any
 
@@ -17,7 +16,7 @@ from magictel.model.metrics import Attributes, Kind, NumberPoints, Point, Stream
 
 _PLAIN = ({str}, {int}, {bool})
 """Types of a column's values in which equal values are encoded alike: 1, True and 1.0 are equal too, and so are 0.0 and -0.0."""
-_SUM_MIN_MAX = tuple(map(attrgetter, ("sum", "min", "max")))
+_MIN_MAX = attrgetter("min"), attrgetter("max")
 _exemplars = attrgetter("exemplars")
 
 
@@ -95,12 +94,14 @@ def _leads(written: list[bytes], width: int) -> Column:
 
 def _times(points: Sequence[Point]) -> tuple[int, bytes | list[bytes]] | None:
     """Return the width of start and time, and their bytes: the same for all points, or of each; None: the widths differ."""
-    pairs = list(zip(starts_of(points), times_of(points), strict=True))
-    written = by_distinct(pairs, lambda pair: fixed(2, pair[0] or 0) + fixed(3, pair[1]))
+    starts, times = starts_of(points), times_of(points)
+    written = [fixed(2, starts[0] or 0) + fixed(3, times[0])]
     width = len(written[0])
-    if set(map(len, written)) != {width}:
-        return None
-    return width, written[0] if pairs.count(pairs[0]) == len(pairs) else written
+    if starts.count(starts[0]) == times.count(times[0]) == len(points):
+        return width, written[0]
+    pairs = list(zip(starts, times, strict=True))
+    written = by_distinct(pairs, lambda pair: fixed(2, pair[0] or 0) + fixed(3, pair[1]))
+    return (width, written) if set(map(len, written)) == {width} else None
 
 
 def _numbers(points: Sequence[Point], width: int, times: bytes | list[bytes]) -> Filled | None:
@@ -110,7 +111,7 @@ def _numbers(points: Sequence[Point], width: int, times: bytes | list[bytes]) ->
         return None
     tag, code = (b"\x21", "d") if kinds == {float} else (b"\x31", "q")
     try:
-        raw = little_endian(array(code, values))
+        raw = little_endian(code, values)
     except OverflowError:
         return None
     width += 9
@@ -141,17 +142,14 @@ def _fields(fields: Sequence[tuple[bytes, bytes]], tail: bytes = b"") -> Column:
 
 def _histograms(points: Sequence[Point], width: int, times: bytes | list[bytes]) -> Filled | None:
     columns = histogram_columns(points)
-    edges = [list(map(number, points)) for number in _SUM_MIN_MAX]
-    if columns is None or any(None in given for given in edges):
+    if columns is None or 0 in columns.counts:  # protobuf leaves a 0 out
         return None
-    bounds, counts, size = tuple(columns.bounds), columns.counts, len(columns.bounds) + 1
-    if 0 in counts:  # protobuf leaves a 0 out
-        return None
+    bounds, size = tuple(columns.bounds), len(columns.bounds) + 1
     try:
-        numbers = pieces(little_endian(array("Q", chain.from_iterable(columns.buckets))), 8 * size)
-        totals = little_endian(array("Q", counts))
-        sums, smallest, largest = (little_endian(array("d", column)) for column in edges)
-    except (OverflowError, TypeError):
+        numbers = list(starmap(struct.Struct(f"<{size}Q").pack, columns.buckets))
+        totals, sums = little_endian("Q", columns.counts), little_endian("d", columns.sums)
+        smallest, largest = (little_endian("d", list(map(edge, points))) for edge in _MIN_MAX)  # not without one
+    except (OverflowError, struct.error):
         return None
     head = b"\x32" + varint(8 * size)
     first = _after_times(times, [(b"\x21", totals), (b"\x29", sums)], head)

@@ -22,6 +22,7 @@ DATA = {Kind.GAUGE: 5, Kind.SUM: 7, Kind.HISTOGRAM: 9, Kind.EXPONENTIAL_HISTOGRA
 """The field of `Metric` for each kind of data."""
 _TEMPORALITY = {"delta": b"\x10\x01", "cumulative": b"\x10\x02", None: b""}
 _MONOTONIC = b"\x18\x01"
+Part = bytes | memoryview
 _INT64 = range(-(1 << 63), 1 << 63)
 Envelope = tuple[bytes, bytes, bytes, bytes, bytes]
 """The bytes of a resource, a scope and a metric without what they enclose, the number of the data's field, and the data's own bytes."""
@@ -175,23 +176,24 @@ def _text(place: int, text: str) -> bytes:
 def request(payload: Payload) -> bytes:
     """Return an `ExportMetricsServiceRequest` of a payload's runs."""
     start = 0
-    enclosed: list[tuple[tuple[bytes, ...], bytes]] = []
+    body = memoryview(payload.body)  # whose slices are no copies
+    enclosed: list[tuple[tuple[bytes, ...], memoryview]] = []
     for run in payload.runs:
-        enclosed.append((run.envelope, payload.body[start : start + run.size]))
+        enclosed.append((run.envelope, body[start : start + run.size]))
         start += run.size
-    parts: list[bytes] = []
+    parts: list[Part] = []
     for resource, of_resource in groupby(enclosed, key=lambda run: run[0][0]):
-        scopes = [resource]
+        scopes: list[Part] = [resource]
         for scope, of_scope in groupby(of_resource, key=lambda run: run[0][1]):
-            metrics = [scope]
+            metrics: list[Part] = [scope]
             for (metric, data_field, data), of_metric in groupby(of_scope, key=lambda run: run[0][2:]):
-                points = [data, *(points for _, points in of_metric)]
+                points: list[Part] = [data, *(points for _, points in of_metric)]
                 metrics += _in_parts(2, [metric, *_in_parts(data_field[0], points)])
             scopes += _in_parts(2, metrics)
         parts += _in_parts(1, scopes)
     return b"".join(parts)
 
 
-def _in_parts(number: int, content: list[bytes]) -> list[bytes]:
+def _in_parts(number: int, content: list[Part]) -> list[Part]:
     """Return a length-delimited field of these parts, not joined: a request's points are copied once."""
     return [varint(number << 3 | 2), varint(sum(map(len, content))), *content]

@@ -122,7 +122,7 @@ class ProtobufFamily(FamilyEncoder):
             width = 8 + sizes.pop()
             tail = tails[starts[0]] if len(tails) == 1 else list(map(tails.__getitem__, starts))
             column = doubles(values_of(points), tail)
-        except (OverflowError, TypeError):
+        except OverflowError:
             return None
         return None if column is None else Filled(width, [column], width)
 

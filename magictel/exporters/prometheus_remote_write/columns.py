@@ -48,7 +48,7 @@ class ColumnEncoder(Encoder):
                 return None if column is None else Filled(width, [column], width)
             bounds = tuple(points[0].explicit_bounds)  # type: ignore[union-attr] # a histogram's points are histogram points
             columns = _histogram_columns(points, bounds, each)
-        except (OverflowError, TypeError):
+        except OverflowError:
             return None
         return None if columns is None else Filled((width, bounds), columns, width * len(columns))
 
