@@ -82,7 +82,7 @@ def round_trip(exporter: AnyExporter, options: SendOptions, clock: Clock, writte
     if stop is not None:
         return replace(stop, rung=Rung.ROUND_TRIP, seconds=None)
     run = sample(new_run_id(), clock.now(), thorough=options.thorough, attributes=options.attributes)
-    result = _deliver(exporter, "", run, options, clock, lambda _: None, ())
+    result = _deliver(exporter, exporter.target, run, options, clock, lambda _: None, ())
     evidence = {"run_id": run.run_id, "sent": result.receipt.sent, "delivered": result.receipt.delivered}
     match result.outcome:
         case SendOutcome.VERIFIED:

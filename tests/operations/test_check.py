@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from threading import Event
+from typing import Any
 
 from magictel.errors import SettingsError
 from magictel.model.events import CheckFinished, CheckOutcome, CheckResult, TargetChecked, Waited
@@ -77,6 +78,18 @@ def test_the_round_trip_is_climbed_when_asked_for() -> None:
     lossy = Backend(shows=lambda shown: shown[1:])
     result = climbed(lossy, CheckOptions(round_trip=True))
     assert (result.rungs[-1].outcome, result.rungs[-1].code) == (Status.FAIL, "verify.lost")
+
+
+def test_the_remedy_of_a_round_trip_names_the_target() -> None:
+    def truncated(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        numbers = [row["value"] if isinstance(row["value"], list) else int(row["value"]) for row in shown]
+        return [{**row, "value": number} for row, number in zip(shown, numbers, strict=True)]
+
+    finding = climbed(Backend(shows=truncated), CheckOptions(round_trip=True)).rungs[-1]
+    assert (finding.code, finding.remedy) == (
+        "verify.altered",
+        "magictel prepare mem --apply, and then a new index: the values are stored as integers, without decimals",
+    )
 
 
 def test_wait_climbs_again_until_it_holds_and_says_what_it_waits_for() -> None:
