@@ -165,3 +165,9 @@ def test_a_folder_is_told_to_be_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         find(str(tmp_path), {}, tmp_path)
     assert (caught.value.remedy or "").startswith("name a file")
+
+
+@pytest.mark.parametrize("name", ['"  "', "1", r'"a\u001b[2J"'])
+def test_an_exporter_without_a_printable_name_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="a: exporter is not a name"):
+        parse(f"[targets.a]\nexporter = {name}\n", tmp_path / "magictel.toml")

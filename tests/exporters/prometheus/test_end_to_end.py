@@ -285,6 +285,8 @@ def test_a_recording_is_refused_in_a_sentence(tmp_path: Path) -> None:
     ran = magictel("replay", "page.prom", "--to", "prometheus", folder=tmp_path)
     assert ran.code == 78
     assert "page.no-replay" in ran.out + ran.err
+    dry = magictel("replay", "page.prom", "--to", "prometheus", "--dry-run", folder=tmp_path)
+    assert (dry.code, "nothing can be sent to it" in dry.out) == (78, True), dry
 
 
 def test_there_is_nothing_to_prepare(tmp_path: Path) -> None:
