@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from opentelemetry.sdk.metrics.export import HistogramDataPoint
+
 from magictel.encoding.payload import Payload
 from magictel.encoding.protobuf import field, varint
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus_remote_write.scan import labels_of, newest_time
 from magictel.exporters.prometheus_remote_write.symbols import STALE
 from magictel.formats.prometheus.series import milliseconds
-from magictel.model.metrics import Group, Point, Series
+from magictel.model.metrics import Group, Point, Series, Stream
 
 _Encode = Callable[[Series, Point], bytes | Withheld]
 
@@ -26,21 +28,18 @@ class VanishedSeries:
 
     def __init__(self, encode: _Encode) -> None:
         self._encode = encode
-        self._points: dict[int, tuple[Series, Point]] = {}
+        self._points: dict[int, tuple[Stream, Point]] = {}
         self.markers = b""
 
     def follow(self, scrape: Sequence[Group]) -> None:
         """Compare a scrape with the one before. Its first point has the time of the scrape."""
         time = scrape[0].points[0].time_unix_nano
         points = {
-            hash((group.stream.name, frozenset(attributes.items()), tuple(getattr(point, "explicit_bounds", ())))): (
-                Series(group.stream, attributes),
-                point,
-            )
-            for group in scrape
-            for point in group.points
+            hash((stream.name, frozenset((point.attributes or {}).items()), bounds)): (stream, point)
+            for stream, group_points in ((group.stream, group.points) for group in scrape)
+            for point in group_points
             if point.time_unix_nano == time
-            for attributes in (point.attributes or {},)
+            for bounds in (tuple(point.explicit_bounds) if isinstance(point, HistogramDataPoint) else None,)
         }
         before, self._points = self._points, points
         gone = self._labels(before[key] for key in before.keys() - points.keys())
@@ -48,8 +47,8 @@ class VanishedSeries:
             gone -= self._labels(points[key] for key in points.keys() - before.keys())
         self.markers = b"".join(marker(labels, milliseconds(time)) for labels in sorted(gone))
 
-    def _labels(self, points: Iterable[tuple[Series, Point]]) -> set[bytes]:
-        items = (self._encode(*point) for point in points)
+    def _labels(self, points: Iterable[tuple[Stream, Point]]) -> set[bytes]:
+        items = (self._encode(Series(stream, point.attributes or {}), point) for stream, point in points)
         return {labels for item in items if isinstance(item, bytes) for labels in labels_of(item)}
 
 
