@@ -6,7 +6,8 @@ The amount of a number point is its value; that of a histogram is the point itse
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import add, attrgetter, sub
+from itertools import chain, repeat
+from operator import add, attrgetter, is_, sub
 from typing import Any, NamedTuple, TypeVar
 
 from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPoint, HistogramDataPoint
@@ -16,6 +17,9 @@ from magictel.model.metrics import Attributes, Kind, NumberPoints, number_point,
 P = TypeVar("P")
 _exemplars = attrgetter("exemplars")
 _count = attrgetter("count")
+_sum = attrgetter("sum")
+_bounds = attrgetter("explicit_bounds")
+_buckets = attrgetter("bucket_counts")
 
 
 class Arithmetic(NamedTuple):
@@ -81,8 +85,26 @@ def _histogram(
 
 
 def _histograms_less(now: list[HistogramDataPoint], before: list[HistogramDataPoint]) -> list[Any] | None:
-    differences = list(map(_histogram_less, now, before))
-    return differences if all(differences) else None
+    bounds, buckets = now[0].explicit_bounds, list(map(_buckets, now))
+    known_buckets = list(map(_buckets, before))
+    widths = {*map(len, buckets), *map(len, known_buckets)}
+    if len(widths) > 1 or 0 in widths or not all(map(is_, map(_bounds, chain(now, before)), repeat(bounds))):
+        differences = list(map(_histogram_less, now, before))
+        return differences if all(differences) else None
+    counts = list(map(sub, map(_count, now), map(_count, before)))
+    cells = list(map(sub, chain.from_iterable(buckets), chain.from_iterable(known_buckets)))
+    if min(counts) < 0 or min(cells) < 0:
+        return None
+    (width,) = widths
+    rows = [cells[place : place + width] for place in range(0, len(cells), width)]
+    try:
+        sums: list[Any] = list(map(sub, map(_sum, now), map(_sum, before)))
+    except TypeError:
+        sums = [_statistics(*pair, sub)["sum"] for pair in zip(now, before, strict=True)]
+    return [
+        _changed(point, {"count": count, "sum": total, "bucket_counts": row, "min": None, "max": None})
+        for point, count, total, row in zip(now, counts, sums, rows, strict=True)
+    ]
 
 
 def _exponential_less(
@@ -169,13 +191,20 @@ def _statistics(first: Any, second: Any, combine: Callable[[Any, Any], Any]) -> 
 def _histogram_points(
     like: Sequence[Any], attributes: list[Attributes], starts: list[int], times: list[int], amounts: list[Any]
 ) -> list[Any]:
-    return [_changed(amount, {"start_time_unix_nano": start}) for amount, start in zip(amounts, starts, strict=True)]
+    points = []
+    for amount, given, start in zip(amounts, like, starts, strict=True):
+        if amount is given:  # the source's own
+            points.append(_changed(amount, {"start_time_unix_nano": start}))
+        else:
+            amount.__dict__["start_time_unix_nano"] = start
+            points.append(amount)
+    return points
 
 
 def _changed(point: P, changes: dict[str, Any]) -> P:
     """Return a copy of a point, without the calls of its frozen `__init__`."""
     copy: P = object.__new__(type(point))
-    copy.__dict__.update(point.__dict__, **changes)
+    object.__setattr__(copy, "__dict__", {**point.__dict__, **changes})
     return copy
 
 

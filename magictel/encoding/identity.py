@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable
+
+import msgspec
 
 from magictel.model.metrics import Attributes, Stream
 
-_PLAIN = frozenset((str, bool, int, float))
+_encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def identity(attributes: Attributes | None) -> Hashable:
-    """Return the same for attributes with the same content; 1, 1.0 and True differ."""
-    attributes = attributes or {}
-    values = attributes.values()
-    types = tuple(map(type, values))
-    if _PLAIN.issuperset(types):
-        return frozenset(zip(attributes, types, values, strict=True))
-    return frozenset((key, _hashable(value)) for key, value in attributes.items())
+def identity(attributes: Attributes | None) -> bytes:
+    """Return the same for attributes with the same content; 1, 1.0 and True differ, a list and a tuple do not."""
+    content = attributes if isinstance(attributes, dict) else dict(attributes or {})
+    try:
+        return _encode(content)
+    except (TypeError, ValueError):  # a lone surrogate, or a value that is no attribute
+        return repr(sorted(content.items(), key=repr)).encode(errors="backslashreplace")
 
 
 def stream_identity(stream: Stream) -> Hashable:
@@ -31,11 +31,3 @@ def stream_identity(stream: Stream) -> Hashable:
         identity(stream.resource),
         identity(stream.scope_attributes),
     )
-
-
-def _hashable(value: Any) -> Hashable:
-    if isinstance(value, Mapping):
-        return identity(value)
-    if isinstance(value, list | tuple):
-        return tuple(map(_hashable, value))
-    return type(value), value

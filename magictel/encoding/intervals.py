@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from itertools import repeat
 from math import isfinite
 from operator import gt, is_
 from typing import Any, NamedTuple
@@ -37,13 +38,8 @@ class Advanced(NamedTuple):
     left_out: Sequence[tuple[int, str]] = ()
 
 
-class _Latest(NamedTuple):
-    """The latest point of a series; `start` is 0 if it is unknown. `seen`: the number of its collection."""
-
-    amount: Any
-    start: int
-    time: int
-    seen: int
+_Latest = tuple[Any, int, int, int]
+"""The latest point of a series: amount, start (0 if it is unknown), time, and the number of its collection."""
 
 
 class Intervals:
@@ -72,7 +68,7 @@ class Intervals:
     @property
     def newest(self) -> int:
         """Return the newest time of any series."""
-        return max([self.forgotten, *self._columns.times, *(latest.time for latest in self._absent.values())])
+        return max([self.forgotten, *self._columns.times, *(latest[2] for latest in self._absent.values())])
 
     def advance(self, points: Columns, since: int, collection: int) -> Advanced:
         """Return the intervals of cumulative points, which become the latest ones. A series that starts before `since` has no first one."""
@@ -129,10 +125,18 @@ class Intervals:
         intervals = Columns([], [], [], [])
         kept: list[int] = []
         left_out: list[tuple[int, str]] = []
+        size_of, identity = self._arithmetic.size, self._identity
         for at, (attributes, amount, start, time) in enumerate(zip(*points, strict=True)):
-            series = self._identity(attributes)
-            start = start if start < time else 0  # OTLP's sign of an unknown start
-            interval = self._interval(known.get(series), _Latest(amount, start, time, collection), since)
+            series = identity(attributes)
+            if start >= time:
+                start = 0  # OTLP's sign of an unknown start
+            point = amount, start, time, collection
+            before = known.get(series)
+            finite = isfinite(size_of(amount))
+            if finite:
+                interval = self._interval(before, point, since)
+            else:  # the encoder has a rule for it
+                interval = amount, start if before is None else before[2]
             if isinstance(interval, str):
                 left_out.append((at, interval))
             else:
@@ -141,56 +145,49 @@ class Intervals:
                 intervals.amounts.append(interval[0])
                 intervals.starts.append(interval[1])
                 intervals.times.append(time)
-            if interval is not LATE and isfinite(self._arithmetic.size(amount)):
-                known[series] = _Latest(amount, start, time, collection)
+            if finite and interval is not LATE:
+                known[series] = point
                 latest.pop(series, None)
                 latest[series] = attributes
         newest = [known.pop(series) for series in latest]
-        self._columns = Columns(
-            list(latest.values()),
-            [point.amount for point in newest],
-            [point.start for point in newest],
-            [point.time for point in newest],
-        )
+        self._columns = Columns(list(latest.values()), *([point[place] for point in newest] for place in range(3)))
         self._forget(collection - MOST_ABSENT)
         return Advanced(intervals, kept, left_out)
 
     def _interval(self, before: _Latest | None, point: _Latest, since: int) -> tuple[Any, int] | str:
         """Return what a series counted since its latest point, and where that interval begins; or the code of why it has no delta."""
         amount, start, time, collection = point
-        size = self._arithmetic.size(amount)
-        if not isfinite(size):
-            return amount, start if before is None else before.time  # the encoder has a rule for it
         if before is None:
             return (amount, start) if start and start >= since else FIRST
-        if start > before.time:
+        known, known_start, known_time, seen = before
+        if start > known_time:
             return amount, start
-        known_size = self._arithmetic.size(before.amount)
-        if time <= before.time and (size <= known_size or before.seen == collection):
+        size, known_size = self._arithmetic.size(amount), self._arithmetic.size(known)
+        if time <= known_time and (size <= known_size or seen == collection):
             return LATE
-        begin = min(before.time, time)
-        difference = self._arithmetic.less(amount, before.amount)
+        begin = min(known_time, time)
+        difference = self._arithmetic.less(amount, known)
         if difference is not None:
             return difference, begin
-        if size < known_size and start in (0, before.start):
+        if size < known_size and start in (0, known_start):
             return amount, begin  # it began anew without saying when
         return FIRST
 
     def _by_series(self) -> dict[Hashable, _Latest]:
-        attributes, *columns = self._columns
-        points = map(_Latest, *columns, [self.seen] * len(attributes))
-        return dict(zip(map(self._identity, attributes), points, strict=True))
+        attributes, amounts, starts, times = self._columns
+        points = zip(amounts, starts, times, repeat(self.seen))
+        return dict(zip(map(self._identity, attributes), points, strict=False))
 
     def _forget(self, before: int) -> None:
         """Forget the series that came last in such a collection or an earlier one, and the oldest beyond the limit."""
         absent = self._absent
         old: list[Hashable] = []
         for series, point in absent.items():
-            if point.seen > before and len(absent) - len(old) <= _MOST_SERIES:
+            if point[3] > before and len(absent) - len(old) <= _MOST_SERIES:
                 break
             old.append(series)
         for series in old:
-            self.forgotten = max(self.forgotten, absent.pop(series).time)
+            self.forgotten = max(self.forgotten, absent.pop(series)[2])
 
 
 def _shifted(known: list[Any], column: list[Any]) -> list[Any]:

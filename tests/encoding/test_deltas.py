@@ -329,5 +329,6 @@ def test_the_number_of_series_is_bounded(limit: str, module: Any, monkeypatch: p
 def test_series_are_distinguished_by_the_types_of_values_and_not_by_the_order_of_keys() -> None:
     assert identity({"a": 1, "b": "x"}) == identity({"b": "x", "a": 1})
     assert identity({"a": [1, {"b": 2}]}) == identity({"a": (1, {"b": 2})})
+    assert identity({"b": 1, "a": "\ud800"}) == identity({"a": "\ud800", "b": 1}) != identity({"a": "\ud801", "b": 1})
     assert len({identity({"a": value}) for value in (1, 1.0, True, "1", (1,), (True,), None)}) == 7
     assert identity(None) == identity({})

@@ -38,7 +38,7 @@ from magictel.settings.model import HttpSettings
 from tests.encoding.cumulative import COARSEST, KINDS, Source, counted
 
 SERIES = 6
-STEPS = 12
+STEPS = 10
 SECOND = 10**9
 
 
