@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from magictel.errors import WireError
+from magictel.errors import SettingsError, WireError
 from magictel.exporters.prometheus.errors import scrape_error
 from magictel.exporters.prometheus.settings import PrometheusSettings
 from magictel.exporters.prometheus.targets import failure_of, latest, target_of
@@ -23,7 +23,7 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.verification import Unreadable
 from magictel.net.address import parse_endpoint
 from magictel.net.endpoint import Endpoint
-from magictel.net.tls import TlsOptions, tls_options
+from magictel.net.tls import TlsOptions, ssl_context, tls_options
 from magictel.plugin.page_exporter import PageExporter
 from magictel.sources.errors import SourceError
 from magictel.sources.prometheus_pages import ACCEPT, OPENMETRICS
@@ -42,6 +42,7 @@ _OLD = "see whether this Prometheus is overloaded, or its clock wrong: magictel 
 _RELABELLED = "see metric_relabel_configs of the scrape job"
 _NOT_SERVED = "start the application with this exporter; in a container or on another machine set url to its address"
 _ANY_PORT = "set url to the address of the page, which the application logs when it begins to listen"
+_CA_FILE = "set prometheus_ca_file to a readable PEM file"
 _DELAY = 3.0
 """Scrapes of a target that may be missing before its latest one counts as old."""
 
@@ -101,16 +102,18 @@ class PrometheusProbes(PageExporter[PrometheusSettings]):
         return Wire(transport, endpoint, headers, redact=self.redact, timeout=timeout or settings.timeout)
 
     def prometheus_wire(self, timeout: float | None = None) -> Wire | None:
-        """Return a wire to the Prometheus, or None where no option names it."""
+        """Return a wire to the Prometheus, or None where no option names it. Raise `SettingsError` for an unusable file of CAs."""
         settings = self.settings
         address = settings.prometheus_address()
         if address is None:
             return None
-        transport = HttpTransport(
-            TlsOptions(ca_file=settings.prometheus_ca_file),
-            connect_timeout=settings.connect_timeout,
-            redact=self.redact,
-        )
+        tls = TlsOptions(ca_file=settings.prometheus_ca_file)
+        if tls.ca_file:
+            try:
+                ssl_context(tls)
+            except SettingsError as failure:
+                raise SettingsError(failure.code, f"prometheus_{failure.message}", _CA_FILE) from None
+        transport = HttpTransport(tls, connect_timeout=settings.connect_timeout, redact=self.redact)
         headers = settings.prometheus_headers()
         return Wire(transport, address.endpoint, headers, redact=self.redact, timeout=timeout or settings.timeout)
 

@@ -86,6 +86,15 @@ def test_a_running_application_is_read_and_its_port_is_left_alone(
     assert (other["exit"], other["http"]["code"]) == (1, "prom.page.path")
 
 
+def test_a_missing_file_of_cas_for_the_prometheus_is_named_by_its_option(
+    application: PrometheusExporter, tmp_path: Path
+) -> None:
+    missing = {"PROMETHEUS_URL": "https://127.0.0.1:1", "PROMETHEUS_CA_FILE": str(tmp_path / "missing.pem")}
+    write = rungs(tmp_path, env(application, **missing))["write"]
+    assert (write["code"], write["message"].partition(":")[0]) == ("config.tls.ca-file", "prometheus_ca_file")
+    assert "prometheus_ca_file" in write["remedy"]
+
+
 def test_nothing_that_listens_is_said_in_terms_of_the_page(tmp_path: Path) -> None:
     ladder = rungs(tmp_path, {"OTEL_EXPORTER_PROMETHEUS_PORT": str(refused())})
     assert (ladder["exit"], ladder["tcp"]["code"]) == (1, "prom.page.not-served")
