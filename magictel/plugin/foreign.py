@@ -66,7 +66,7 @@ class ForeignEncoder(Encoder["ForeignExporter"]):
         return kept
 
     def encode(self, series: Series, point: Point) -> bytes:
-        """Nothing."""
+        """Return nothing: the other exporter encodes."""
         return b""
 
 
@@ -79,7 +79,7 @@ class ForeignReadBack(ReadBack["ForeignExporter"]):
         return Unreadable("foreign.unconfirmed", message)
 
     def seen(self, query: SampleQuery) -> Unreadable:
-        """The same."""
+        """Return the same."""
         return self.cannot_query()
 
 

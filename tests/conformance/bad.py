@@ -602,7 +602,7 @@ class ThatFlushesLong(AcmeExporter):
 class ThatExportsLong(AcmeExporter):
     def export(self, metrics_data: Any, timeout_millis: float = 10_000, **_: Any) -> Any:  # type: ignore[misc]
         if self.settings.timeout == 40.0 and timeout_millis < 1000:
-            time.sleep(8)
+            time.sleep(6)
         return super().export(metrics_data, timeout_millis)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from magictel.conformance.law import Law
-from magictel.conformance.laws import content, declared, delivery, faults, lifecycle, pages, reading, system
+from magictel.conformance.laws import content, counts, declared, delivery, faults, lifecycle, pages, reading, system
 from magictel.errors import UsageError
 
 LAWS: tuple[Law, ...] = (
@@ -13,6 +13,7 @@ LAWS: tuple[Law, ...] = (
     *content.LAWS.laws,
     *delivery.LAWS.laws,
     *faults.LAWS.laws,
+    *counts.LAWS.laws,
     *system.LAWS.laws,
     *reading.LAWS.laws,
     *lifecycle.LAWS.laws,
