@@ -28,8 +28,10 @@ from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
 from magictel.plugin.interface import ReadBack
 from magictel.plugin.page_exporter import PageExporter
+from magictel.plugin.temporality import counters_are_delta
 from magictel.settings.fields import Field, fields_of
 from magictel.settings.model import SettingsModel
+from magictel.sources.sample import as_delta
 from magictel.verify.asking import ask
 from magictel.verify.sample import expected_points
 
@@ -198,7 +200,11 @@ class Case:
 
     def collection(self, count: int, first: int = 0, resource: Resource | None = None) -> MetricsData:
         """Return `count` ordinary points of this case, numbered from `first`, with the current time."""
-        return collection(self.run_id, count, self.clock.now(), first, resource)
+        return self.preferred(collection(self.run_id, count, self.clock.now(), first, resource))
+
+    def preferred(self, data: MetricsData) -> MetricsData:
+        """Return points in the temporality that the exporter prefers."""
+        return as_delta(data) if counters_are_delta(self._example) else data
 
     def expected(self, exporter: Exporter[Any], data: MetricsData) -> list[Expected]:
         """Return every point of a collection as the backend should show it, without withheld ones."""

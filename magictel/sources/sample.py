@@ -49,13 +49,7 @@ class Sample(msgspec.Struct, frozen=True):
 
     def preferred(self, *, delta: bool) -> Sample:
         """Return the sample with `delta` counters and histograms, or as it is."""
-        if not delta:
-            return self
-        (around,) = self.data.resource_metrics
-        (scope,) = around.scope_metrics
-        metrics = [_as_delta(metric) for metric in scope.metrics]
-        data = MetricsData([replace(around, scope_metrics=[replace(scope, metrics=metrics)])])
-        return msgspec.structs.replace(self, data=data)
+        return msgspec.structs.replace(self, data=as_delta(self.data)) if delta else self
 
 
 def new_run_id() -> str:
@@ -123,6 +117,22 @@ def sample(run_id: str, now: float, *, thorough: bool = False, attributes: Mappi
     )
     data = MetricsData([ResourceMetrics(resource, [ScopeMetrics(scope, metrics, "")], "")])
     return Sample(run_id, data, start / 1e9 - 1, time / 1e9 + 1)
+
+
+def as_delta(data: MetricsData) -> MetricsData:
+    """Return a collection whose counters and histograms are marked as deltas."""
+    return MetricsData(
+        [
+            replace(
+                around,
+                scope_metrics=[
+                    replace(scope, metrics=[_as_delta(metric) for metric in scope.metrics])
+                    for scope in around.scope_metrics
+                ],
+            )
+            for around in data.resource_metrics
+        ]
+    )
 
 
 def _as_delta(metric: Metric) -> Metric:

@@ -131,6 +131,15 @@ def test_whom_the_bad_ones_are_made_of_hold_every_law_that_concerns_them_and_non
     assert passed == set(IDS)
 
 
+class DeltaAcme(AcmeExporter):
+    temporalities = ("delta",)
+
+
+def test_an_exporter_that_takes_only_deltas_is_given_deltas_and_holds_every_law() -> None:
+    results = list(run(subject(DeltaAcme), LAWS))
+    assert broken_laws(results) == {}
+
+
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad.law}-{bad.exporter.__name__}")
 def test_what_breaks_a_law_is_named_by_that_law_and_by_no_other(bad: Bad) -> None:
     results = list(run(subject(bad.exporter), LAWS))

@@ -73,7 +73,7 @@ def every_shape(case: Case) -> None:
     """Every type of point is delivered, or is withheld or rejected for a backend-specific reason."""
     exporter = case.exporter()
     for name, data in shapes(case.run_id, case.clock.now()):
-        receipt = exporter.deliver(data)
+        receipt = exporter.deliver(case.preferred(data))
         final = [reason for reason in receipt.reasons if reason.fate in (Fate.WITHHELD, Fate.REJECTED)]
         specific = sum(reason.count for reason in final if not reason.code.startswith(_GENERAL))
         explained = all(reason.code and reason.message for reason in final)
@@ -89,7 +89,7 @@ def odd_values(case: Case) -> None:
     exporter = case.exporter()
     for turn, (name, data) in enumerate(odd(case.run_id, case.clock.now())):
         everyday = case.collection(3, first=3 * turn)
-        receipt = exporter.deliver(together([everyday, data]))
+        receipt = exporter.deliver(together([everyday, case.preferred(data)]))
         accepted = case.accepted(receipt)
         bugs = [reason.code for reason in receipt.reasons if reason.code.startswith("internal.")]
         require(not bugs, f"{name}: {', '.join(bugs)}")
@@ -134,6 +134,11 @@ def _as_text(data: MetricsData) -> str:
 
 
 def _collections(case: Case) -> Iterator[tuple[str, MetricsData]]:
+    for name, data in _every_collection(case):
+        yield name, case.preferred(data)
+
+
+def _every_collection(case: Case) -> Iterator[tuple[str, MetricsData]]:
     now = case.clock.now()
     yield "everyday points", collection(case.run_id, 30, now)
     yield "the same series later", collection(case.run_id, 30, now + 60)

@@ -177,12 +177,12 @@ def threads(case: Case) -> None:
         case.script("slow 0.02 forever")
     exporter = case.exporter(in_flight=4, max_batch_points=5)
     now = case.clock.now()
-    expected = case.expected(exporter, collection(case.run_id, 80, now))
+    expected = case.expected(exporter, case.preferred(collection(case.run_id, 80, now)))
     numbers = iter(range(4))
 
     def work() -> None:
         n = next(numbers)
-        exporter.export(collection(case.run_id, 20, now, first=20 * n), timeout_millis=20_000)
+        exporter.export(case.preferred(collection(case.run_id, 20, now, first=20 * n)), timeout_millis=20_000)
 
     require(_together(work, 4), "exports of several threads did not end")
     ledger = exporter.ledger

@@ -111,7 +111,7 @@ _CHANGES: tuple[tuple[str, str, Callable[[Any], dict[str, Any]]], ...] = (
 
 
 def _sample(case: Case) -> MetricsData:
-    return sample(case.run_id, case.clock.now()).data
+    return case.preferred(sample(case.run_id, case.clock.now()).data)
 
 
 def _verified(case: Case, exporter: Exporter[Any], data: MetricsData) -> Verification:
