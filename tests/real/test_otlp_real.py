@@ -302,3 +302,22 @@ def accused(code: int, target: Any) -> None:
 
 def test_every_silent_loss_of_prometheus_is_lost_or_altered_by_name(tmp_path: Path) -> None:
     accused(*replayed(door("MT_PROM3_OTLP_URL"), tmp_path, prometheus_losses(time.time_ns()), "--within", "2s"))
+
+
+def neighbours_arrive(url: str, folder: Path) -> None:
+    """Replay metrics of which Prometheus cannot store two, and hold the replay to it."""
+    now = time.time_ns()
+    exponential = point(now, more={"count": "1", "scale": -5, "positive": {"bucketCounts": ["1"]}})
+    metrics = [
+        *(gauge(f"good.{number}", now) for number in range(3)),
+        {"name": "coarse", "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [exponential]}},
+        gauge("…", now),
+    ]
+    code, target = replayed(url, folder, metrics)
+    receipt = target["receipt"]
+    assert (code, receipt["delivered"], receipt["rejected"]) == (1, 3, 2), target
+    assert {reason["code"] for reason in receipt["reasons"]} == {"prom.otlp.unstorable"}
+
+
+def test_a_metric_that_prometheus_cannot_store_costs_no_other(tmp_path: Path) -> None:
+    neighbours_arrive(door("MT_PROM3_OTLP_URL"), tmp_path)
