@@ -83,6 +83,11 @@ def stdout() -> TextIO:
     return _Written.result or sys.stdout
 
 
+def descriptor() -> int:
+    """Return the descriptor of the result."""
+    return 1 if _Written.result is None else _Written.result.fileno()
+
+
 def say(text: str = "") -> None:
     """Print a line of the result on standard output."""
     _write(stdout(), f"{text}\n")

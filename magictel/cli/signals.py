@@ -132,7 +132,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
         if _Process.json and not documented:
             fields = {"schema": "magictel.error/1", "code": code, "message": message, "remedy": REMEDY}
             lines = "".join(f'  "{name}": "{value}",\n' for name, value in fields.items())
-            os.write(1, f'{{\n{lines}  "origin": null\n}}\n'.encode())
+            os.write(getattr(output, "descriptor", lambda: 1)(), f'{{\n{lines}  "origin": null\n}}\n'.encode())
         elif not _Process.quiet and not _Process.json:
             os.write(2, f"{message}\n  {REMEDY}\n  more:  magictel explain {code}\n".encode())
     except OSError:  # the pipe is closed: the exit code still says it

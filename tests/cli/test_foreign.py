@@ -42,6 +42,11 @@ class Reader(InMemoryMetricReader):
 class Neither:
     pass
 """
+DYING = """
+import os, signal, time
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(60)
+"""
 REMOTE = """
 import os
 from opentelemetry.exporter.prometheus_remote_write import PrometheusRemoteWriteMetricsExporter
@@ -64,13 +69,19 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "remote": "their_remote:Remote",
         "unset": "their_exporters:Unset",
         "demanding": "their_exporters:Demanding",
+        "dying": "their_dying:Exporter",
         "printing": "their_exporters:Printing",
         "reader": "their_exporters:Reader",
         "neither": "their_exporters:Neither",
         "broken": "their_broken:Exporter",
         "malformed": "their exporters",
     }
-    modules = {"their_exporters": THEIRS, "their_remote": REMOTE, "their_broken": "import their_missing_sdk\n"}
+    modules = {
+        "their_exporters": THEIRS,
+        "their_dying": DYING,
+        "their_remote": REMOTE,
+        "their_broken": "import their_missing_sdk\n",
+    }
     install(packages, "their-package", points, modules, group=GROUP)
     monkeypatch.syspath_prepend(packages)
     return tmp_path
@@ -201,11 +212,22 @@ def test_a_success_without_a_read_back_is_unverified(theirs: Path) -> None:
         assert room.emulators["otlp"].stored == SAMPLES
 
 
+def ran_alone(theirs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command as a process of its own, in which what it loads may print."""
+    command, variables = process(*arguments, THEIR_KEY="s3cret-of-theirs")
+    variables["PYTHONPATH"] += f":{theirs / 'packages'}"
+    return subprocess.run(command, env=variables, cwd=theirs, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_signal_while_it_is_imported_is_documented_on_standard_output(theirs: Path) -> None:
+    ran = ran_alone(theirs, "config", "check", "otel:dying", "--format", "json")
+    assert (ran.returncode, ran.stderr) == (143, "")
+    assert json.loads(ran.stdout)["schema"] == "magictel.error/1"
+
+
 @pytest.mark.parametrize("how", ["text", "json", "tap"])
 def test_what_it_prints_is_no_part_of_the_result_and_its_secrets_are_masked(theirs: Path, how: str) -> None:
-    command, variables = process("send-sample", "otel:printing", "--format", how, THEIR_KEY="s3cret-of-theirs")
-    variables["PYTHONPATH"] += f":{theirs / 'packages'}"
-    ran = subprocess.run(command, env=variables, cwd=theirs, capture_output=True, text=True, timeout=60, check=False)
+    ran = ran_alone(theirs, "send-sample", "otel:printing", "--format", how)
     assert ran.returncode == 3, ran.stderr
     assert ran.stdout.startswith({"text": "run ", "json": "{", "tap": "TAP version"}[how])
     assert how != "json" or json.loads(ran.stdout)["targets"][0]["code"] == "foreign.unconfirmed"
