@@ -13,7 +13,7 @@ from magictel.http.reply_words import words_of
 from magictel.http.responder import responder_of
 from magictel.http.wire import Reply, Wire
 from magictel.model.finding import Finding, Rung
-from magictel.model.outcome import Delivered, Outcome, Partial, Rejected
+from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Unconfirmed
 
 REFUSED = frozenset({401, 403})
 _AUTHENTICATE = "set or correct the credentials"
@@ -126,8 +126,12 @@ def empty_write(
         )
     if isinstance(verdict, Partial) and verdict.why is not None:
         return Finding.failed(Rung.WRITE, verdict.why.code, verdict.why.message, status=reply.status)
+    if isinstance(verdict, Unconfirmed):
+        return Finding.warned(
+            Rung.WRITE, verdict.code, verdict.message, status=reply.status, body=wire.first_bytes(reply)
+        )
     if reply.ok and not reply.looks_like_html and not isinstance(verdict, Rejected):
-        return Finding.passed(Rung.WRITE, f"an empty write is accepted ({reply.status})", status=reply.status)
+        return Finding.passed(Rung.WRITE, "an empty write is accepted", status=reply.status)
     return Finding.failed(
         Rung.WRITE,
         getattr(verdict, "code", "http.not-a-backend"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,6 +145,38 @@ def test_a_message_that_is_no_otlp_response_is_not_delivered() -> None:
         receipt = delivered(port, 5)
     assert (receipt.delivered, receipt.unconfirmed, receipt.reasons[0].code) == (0, 5, "http.unconfirmed")
     assert receipt.reasons[0].message.startswith("OK, but the message is not an ExportMetricsServiceResponse")
+
+
+def test_an_empty_export_with_such_an_answer_is_a_warning(tmp_path: Path) -> None:
+    with serving_grpc(lambda body, context: b"welcome", only=None) as port:
+        given = ("--set", "protocol=grpc", "--set", f"url=http://127.0.0.1:{port}", "--allow", "empty-write")
+        ran = magictel("check", "otlp", *given, "--format", "json", folder=tmp_path)
+    (target,) = ran.document["targets"]
+    codes = {rung["rung"]: rung.get("code") for rung in target["rungs"]}
+    assert codes["write"] == "http.unconfirmed", codes
+
+
+FORKED = """
+import os, sys
+from magictel.exporters.otlp import OtlpExporter
+from magictel.exporters.otlp.settings import OtlpSettings
+from tests.delivery.points import collection
+
+exporter = OtlpExporter(OtlpSettings(url=sys.argv[1], protocol="grpc", trust_env=False))
+assert exporter.deliver(collection([0]), seconds=60).delivered == 1
+child = os.fork()
+delivered = exporter.deliver(collection([0]), seconds=60).delivered
+exporter.shutdown(1000)
+if not child:
+    os._exit(delivered)
+assert (delivered, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) == (1, 1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_opens_its_own_channel() -> None:
+    with serving_grpc(lambda body, context: b"") as port:
+        subprocess.run([sys.executable, "-c", FORKED, f"http://127.0.0.1:{port}"], check=True, timeout=300)
 
 
 def test_a_message_over_the_servers_limit_is_split() -> None:
