@@ -58,8 +58,8 @@ SCRAPE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "prom.page.content-type",
-        "the page reaches Prometheus without a Content-Type: something between them changes headers",
-        "scrape the page directly, or set fallback_scrape_protocol in the scrape job",
+        _short("the page reaches Prometheus without its Content-Type"),
+        "scrape the page directly: another server answers, or something in between changes headers",
         text=r"Content-Type",
     ),
     Rule(
@@ -72,7 +72,7 @@ SCRAPE_RULES: tuple[Rule, ...] = (
         "prom.page.unparsable",
         _short("Prometheus cannot parse the page"),
         "check whether something else answers at this address: magictel check TARGET reads the page as Prometheus does",
-        text=r"expected|invalid|strconv|unexpected|does not end with # EOF|while parsing|unsupported",
+        text=r"expected|invalid|strconv|unexpected|does not end with # EOF|while parsing|unsupported|\bproto: ",
     ),
     Rule(
         "prom.page.application-error",

@@ -199,6 +199,21 @@ def test_a_dropped_target_is_named(application: PrometheusExporter, tmp_path: Pa
         (r'expected a valid start token, got "\x1f" ("INVALID") while parsing: "\x1f"', "prom.page.compressed-twice"),
         ('expected value after metric, got "x" ("INVALID") while parsing: "a b"', "prom.page.unparsable"),
         ("data does not end with # EOF", "prom.page.unparsable"),
+        # as Prometheus 3 words them
+        (
+            'received unsupported Content-Type "text/html; charset=utf-8" and no fallback_scrape_protocol',
+            "prom.page.content-type",
+        ),
+        ('cannot parse Content-Type "bogus;;;" and no fallback_scrape_protocol for target', "prom.page.content-type"),
+        (
+            'received OpenMetrics 2.0 Content-Type "application/openmetrics-text; version=2.0.0"',
+            "prom.page.content-type",
+        ),
+        ("unexpected data after # EOF", "prom.page.unparsable"),
+        ('strconv.ParseFloat: parsing "line": invalid syntax while parsing: "bad line"', "prom.page.unparsable"),
+        ("proto: wrong wireType = 0 for field Metric", "prom.page.unparsable"),
+        ('label name "a" is not unique: invalid sample', "prom.page.unparsable"),
+        (r'invalid metric type "gauge\r"', "prom.page.unparsable"),
         ("something new", "prom.page.scrape-failed"),
     ],
 )
