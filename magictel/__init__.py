@@ -31,7 +31,7 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     transports    send requests: HTTP, sockets, files     sources     readers of recordings
     formats       OTLP in JSON and protobuf; Prometheus names, numbers, series and collisions: shared by sources and exporters
     settings      models, layers with each value's origin, trust in files, descriptions, edits
-    encoding      templates, payloads, redaction of attributes, invalid points, deltas
+    encoding      templates, payloads, redaction of attributes, invalid points, temporality
     http          requests and replies, the responder (a proxy, another product, AWS), classification of replies
     net           endpoint, address, dns, proxy, tls, connect: shared by transports and ladder
     model         metrics, outcome, finding, verification, timing, observer, events: values shared by all packages
@@ -47,7 +47,7 @@ Where to look first; `NAME` is a backend, and every backend has the same file na
     a backend's error texts   exporters.NAME.errors: text to code; pages of codes: catalogue; other programs' texts: diagnose.error_text
     a too large request       delivery.retry sends the halves that encoding.payload cuts; limits before sending: encoding.packing
     waits and queues          delivery.backoff, delivery.circuit_breaker, delivery.rate_limit, delivery.outbox; the counts: delivery.ledger
-    deltas of counters        encoding.deltas (once a collection), encoding.intervals (a series), encoding.amounts (histograms)
+    temporality               encoding.deltas (cumulative to delta), encoding.intervals (a series), encoding.totals (delta to cumulative)
     reading points back       exporters.NAME.readback; Prometheus' query API: promql.readback; until they are visible: verify.polling
     sent against seen         verify.sample, verify.replay; allowed differences: formats.lossy
     check, rung by rung       ladder.climb, ladder.steps; a backend's own: exporters.NAME.probes
@@ -60,9 +60,9 @@ Where to look first; `NAME` is a backend, and every backend has the same file na
     `runtime.start()`         runtime.application
     plugins' entry points     registry.entry_points
 
-The data's path: `MetricsData` → `prepare`, once a collection (`redaction` → `possible` → `deduplicate` → `convert` → `deltas`) →
-`payloads`, pure and repeatable (`encode` or template → `pack` under the limits of each route) → pipeline → `judge` → `Receipt`, in which
-`sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment.
+The data's path: `MetricsData` → `prepare`, once a collection (`redaction` → `possible` → `totals` → `deduplicate` → `convert` →
+`deltas`) → `payloads`, pure and repeatable (`encode` or template → `pack` under the limits of each route) → pipeline → `judge` →
+`Receipt`, in which `sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment.
 
 Departures from the architecture plan, and their reasons:
 

@@ -12,7 +12,17 @@ from typing import Any, NamedTuple, TypeVar
 
 from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPoint, HistogramDataPoint
 
-from magictel.model.metrics import Attributes, Kind, NumberPoints, number_point, values_of
+from magictel.model.metrics import (
+    Attributes,
+    Group,
+    Kind,
+    NumberPoints,
+    attributes_of,
+    number_point,
+    starts_of,
+    times_of,
+    values_of,
+)
 
 P = TypeVar("P")
 _exemplars = attrgetter("exemplars")
@@ -20,6 +30,15 @@ _count = attrgetter("count")
 _sum = attrgetter("sum")
 _bounds = attrgetter("explicit_bounds")
 _buckets = attrgetter("bucket_counts")
+
+
+class Columns(NamedTuple):
+    """Points of a stream by column."""
+
+    attributes: list[Attributes]
+    amounts: list[Any]
+    starts: list[int]
+    times: list[int]
 
 
 class Arithmetic(NamedTuple):
@@ -215,3 +234,20 @@ ARITHMETIC = {
         list, _count, _exponential_less, _exponential_plus, _exponentials_less, _histogram_points
     ),
 }
+
+
+def columns_of(group: Group) -> Columns:
+    """Return the points of a group by column."""
+    points = group.points
+    amounts = ARITHMETIC[group.stream.kind].amounts(points)
+    return Columns(attributes_of(points), amounts, starts_of(points), times_of(points))
+
+
+def points_of(group: Group, columns: Columns, kept: Sequence[int] | None = None) -> Sequence[Any]:
+    """Return columns as points like those of the group, or like the `kept` ones."""
+    like = group.points
+    if kept is not None and not isinstance(like, NumberPoints):
+        like = [like[at] for at in kept]
+    return ARITHMETIC[group.stream.kind].points(
+        like, columns.attributes, columns.starts, columns.times, columns.amounts
+    )

@@ -10,24 +10,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
-from typing import Any
 
-from magictel.encoding.amounts import ARITHMETIC
+from magictel.encoding.amounts import ARITHMETIC, columns_of, points_of
 from magictel.encoding.identity import identity, stream_identity
-from magictel.encoding.intervals import FIRST, LATE, MOST_ABSENT, Columns, Intervals
+from magictel.encoding.intervals import FIRST, LATE, MOST_ABSENT, Intervals
 from magictel.encoding.prepared import Prepared
 from magictel.encoding.withheld import Withheld
 from magictel.model.identity_cache import IdentityCache, StreamCache
 from magictel.model.metrics import (
     Group,
     Kind,
-    NumberPoints,
     Series,
     Stream,
-    attributes_of,
     in_time_order,
-    starts_of,
-    times_of,
 )
 
 _MESSAGES = {
@@ -106,11 +101,11 @@ class Deltas:
         intervals = self._streams.get(self._key(group.stream))
         if intervals is None or not intervals.owed:
             return (group,)
-        return (replace(group, points=_points(group, intervals.with_owed(_columns(group)))),)
+        return (replace(group, points=points_of(group, intervals.with_owed(columns_of(group)))),)
 
     def _converted(self, group: Group) -> Sequence[Group | Withheld]:
         group = in_time_order(group)
-        stream, columns = group.stream, _columns(group)
+        stream, columns = group.stream, columns_of(group)
         if self._since is None:
             self._since = min(columns.times)
         intervals = self._intervals(stream)
@@ -124,7 +119,7 @@ class Deltas:
         ]
         if points.times:
             deltas = replace(stream, temporality="delta")
-            parts.append(Group(deltas, _points(group, points, kept), group.source, points.attributes))
+            parts.append(Group(deltas, points_of(group, points, kept), group.source, points.attributes))
         return parts
 
     def _bound(self, stream: Stream, used: Intervals, more: int) -> None:
@@ -140,22 +135,6 @@ class Deltas:
             self._series -= len(oldest)
             forgotten.append(oldest.newest)
         self._since = max(self._since or 0, *forgotten)
-
-
-def _columns(group: Group) -> Columns:
-    points = group.points
-    amounts = ARITHMETIC[group.stream.kind].amounts(points)
-    return Columns(attributes_of(points), amounts, starts_of(points), times_of(points))
-
-
-def _points(group: Group, columns: Columns, kept: Sequence[int] | None = None) -> Sequence[Any]:
-    """Return columns as points like those of the group, or like the `kept` ones."""
-    like = group.points
-    if kept is not None and not isinstance(like, NumberPoints):
-        like = [like[at] for at in kept]
-    return ARITHMETIC[group.stream.kind].points(
-        like, columns.attributes, columns.starts, columns.times, columns.amounts
-    )
 
 
 def _adds_up(stream: Stream) -> bool:

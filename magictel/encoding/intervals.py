@@ -8,7 +8,7 @@ from math import isfinite
 from operator import gt, is_
 from typing import Any, NamedTuple
 
-from magictel.encoding.amounts import Arithmetic
+from magictel.encoding.amounts import Arithmetic, Columns
 from magictel.model.metrics import Attributes
 
 FIRST = "delivery.first-value"
@@ -17,15 +17,6 @@ MOST_ABSENT = 1_000
 """Collections after which a series that did not come again is forgotten."""
 _MOST_SERIES = 200_000
 """Maximum number of series that are kept of those that did not come with the latest points."""
-
-
-class Columns(NamedTuple):
-    """Points of a stream in the order of their times, by column."""
-
-    attributes: list[Attributes]
-    amounts: list[Any]
-    starts: list[int]
-    times: list[int]
 
 
 class Advanced(NamedTuple):

@@ -19,6 +19,7 @@ from magictel.encoding.deltas import Deltas
 from magictel.encoding.layouts import Layouts
 from magictel.encoding.payload import Payload
 from magictel.encoding.prepared import Prepared
+from magictel.encoding.totals import Totals
 from magictel.errors import MagictelError, SettingsError
 from magictel.model.metrics import count_points
 from magictel.model.outcome import Receipt, Unavailable
@@ -233,6 +234,7 @@ class Exporter(PayloadEncoder[S], MetricExporter):
         self._sending = threading.Lock()
         self._ended = threading.Event()
         self.deltas = Deltas(int(self.clock.now() * 1e9), self._open_batches) if self._only_delta else None
+        self.totals = Totals() if self.temporalities == ("cumulative",) else None
         self._pipeline = Pipeline(
             self._attempt,
             self.settings,

@@ -176,7 +176,7 @@ class Described(ABC, Generic[M]):
     cost: ClassVar[str] = ""
     """What a point costs at the backend; shown by `describe`."""
     temporalities: ClassVar[tuple[str, ...]] = ("cumulative", "delta")
-    """The temporalities that it can send. If it is only `delta`, cumulative points become deltas, once per collection."""
+    """The temporalities that it can send. If it is only one, points of the other are converted, once per collection."""
     writes_to: ClassVar[Literal["network", "file", "stream"]] = "network"
     """Where the laws inject faults: the backend, the file that an option names, or `sys.stdout` and `sys.stderr`."""
     confirms: ClassVar[bool] = True

@@ -17,6 +17,7 @@ from magictel.encoding.layouts import Layouts
 from magictel.encoding.packing import pack
 from magictel.encoding.payload import Payload
 from magictel.encoding.prepared import Prepared
+from magictel.encoding.totals import Totals
 from magictel.encoding.withheld import BUG, Withheld
 from magictel.errors import MagictelError
 from magictel.model.metrics import Group, Point, Series, count_points, in_time_order
@@ -36,6 +37,8 @@ class PayloadEncoder(Configured[S], Authored[S]):
 
     deltas: Deltas | None = None
     """Turns cumulative points into deltas, if the backend takes only these."""
+    totals: Totals | None = None
+    """Turns deltas into cumulative points, if the backend takes only these."""
 
     def __init__(self, settings: S | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
@@ -45,8 +48,8 @@ class PayloadEncoder(Configured[S], Authored[S]):
 
     @final
     def prepare(self, data: MetricsData, *, ask_within: float | None = None) -> Prepared:
-        """Return a collection ready to encode: redacted, checked, `deduplicate`d, ordered, `convert`ed, and as deltas if the
-        backend takes only these. Once per collection.
+        """Return a collection ready to encode: redacted, checked, `deduplicate`d, ordered, `convert`ed, and in a temporality that
+        the backend takes. Once per collection.
 
         `ask_within`: timeout in seconds of `before_delivery`, which queries the backend; None: no query.
         """
@@ -54,24 +57,27 @@ class PayloadEncoder(Configured[S], Authored[S]):
             self._before_delivery(ask_within)
         batch = next(self._batches)
         parts: Iterable[Group | Withheld] = self._possible(data)
+        if self.totals is not None:
+            parts = _through(parts, self.totals.convert)
         if (deduplicate := overridden(self.encoder.deduplicate)) is not None:
             parts = _through(parts, deduplicate)
         if self.in_time_order:
             parts = (in_time_order(part) if isinstance(part, Group) else part for part in parts)
         if (convert := overridden(self.encoder.convert)) is not None:
             parts = _through(parts, lambda kept: convert(kept, batch))
-        if self.deltas is None:
-            return Prepared.of(parts, count_points(data), batch)
-        # All other stages come first: a bug in one, or what it leaves out, loses no interval.
-        prepared = Prepared.of(_through(list(parts), self.deltas.convert), count_points(data), batch)
-        self.deltas.remember(prepared)
+        if self.deltas is not None:  # the last stage: what another leaves out, or a bug in one, loses no interval
+            parts = _through(list(parts), self.deltas.convert)
+        prepared = Prepared.of(parts, count_points(data), batch)
+        if self.deltas is not None:
+            self.deltas.remember(prepared)
         return prepared
 
     @final
     def begin_recording(self) -> None:
-        """Expect a recording, from its beginning: deltas begin anew, and series that start within it have a first one."""
-        if self.deltas is not None:
-            self.deltas.restart()
+        """Expect a recording, from its beginning: deltas and totals begin anew, and series that start within it have a first delta."""
+        temporality = self.deltas or self.totals
+        if temporality is not None:
+            temporality.restart()
 
     @final
     def payloads(self, data: Prepared | MetricsData) -> Iterator[Payload | Withheld]:

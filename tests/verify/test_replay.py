@@ -390,11 +390,11 @@ def test_where_every_value_of_one_series_and_time_is_shown_none_is_lost(tmp_path
     assert result.outcome is SendOutcome.VERIFIED, result
 
 
-DELTA = {"timeUnixNano": "1764000000000000000", "asInt": "3"}
+POINT = {"timeUnixNano": "1764000000000000000", "asInt": "3"}
 
 
 def test_where_every_point_is_withheld_nothing_is_verified(tmp_path: Path) -> None:
-    metric = {"name": "orders", "sum": {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [DELTA]}}
+    metric = {"name": "orders", "sum": {"aggregationTemporality": 0, "isMonotonic": True, "dataPoints": [POINT]}}
     (tmp_path / "r").write_text(json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}))
     with sandbox.start(["prometheus-remote-write"]) as room:
         result = proved(remote_write(None, room.environment(), tmp_path), [str(tmp_path / "r")])

@@ -4,8 +4,8 @@
 time in milliseconds (varint), always in this order and both always written, so an item's length does not change from export to export.
 
 What a point becomes: a number one series; an explicit histogram `_bucket` series (cumulative, `le` up to `+Inf`), `_sum`, `_count`, or
-a native histogram with these bounds; an exponential histogram a native one. What is left out, each under its code: delta points
-(Prometheus adds nothing up), exponential histograms where only 1.0 is sent (it has no native ones), names without a letter or digit,
+a native histogram with these bounds; an exponential histogram a native one. What is left out, each under its code: sums and
+histograms of no known temporality, exponential histograms where only 1.0 is sent (it has no native ones), names without a letter or digit,
 integers beyond a double. Any NaN travels as the ordinary NaN: one of the many NaNs is Prometheus' stale marker and would end the series.
 
 What only 2.0 carries (`newer`) is in the same messages, and `symbols` leaves it out of a request of 1.0: start times in samples, and

@@ -114,7 +114,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     )
     temporalities = ("cumulative",)
     limits = (
-        "Delta points are withheld. Remote write 1.0 also withholds exponential histograms; 2.0 sends them as native ones.",
+        "Deltas are added up. Remote write 1.0 withholds exponential histograms; 2.0 sends them as native ones.",
         "Every number is a 64-bit float: integers beyond 2^53 lose digits. Times are cut to milliseconds.",
         "Names and attribute keys become letters, digits and underscores, as Prometheus 3 names the same OTLP data; values become text.",
         "Series of a Prometheus page keep their names and labels, and get no otel_scope labels (page_names).",

@@ -246,10 +246,18 @@ def test_the_collections_of_a_recording_share_their_attributes(exporter: Prometh
 
 
 def test_points_withheld_by_another_rule_claim_nothing(exporter: PrometheusRemoteWriteExporter) -> None:
-    delta = Metric("a_b", "", "", Sum([point()], AggregationTemporality.DELTA, False))
-    rows, left_out = sent_and_left_out(exporter, at(delta), at(gauge("a.b", point(2.0))))
+    unspecified: Any = 0
+    total = Metric("a_b", "", "", Sum([point()], unspecified, False))
+    rows, left_out = sent_and_left_out(exporter, at(total), at(gauge("a.b", point(2.0))))
     assert values(rows, "a_b") == [2.0]
     assert [(loss.code, loss.fate) for loss in left_out] == [("prom.rw.delta", Fate.WITHHELD)]
+
+
+def test_a_delta_claims_its_place_as_the_cumulative_point_that_is_sent(exporter: PrometheusRemoteWriteExporter) -> None:
+    delta = Metric("a_b", "", "", Sum([point()], AggregationTemporality.DELTA, False))
+    rows, left_out = sent_and_left_out(exporter, at(delta), at(gauge("a.b", point(2.0))))
+    assert len(values(rows, "a_b")) == 1
+    assert [loss.fate for loss in left_out] == [Fate.REJECTED]
 
 
 def test_the_sample_collides_with_nothing(exporter: PrometheusRemoteWriteExporter) -> None:

@@ -352,13 +352,15 @@ def test_a_switched_off_receiver_rejects_for_good(serve: Any) -> None:
     assert (receipt.rejected, receipt.attempts, receipt.reasons[0].code) == (1, 1, "prom.rw.disabled")
 
 
-def test_delta_points_are_withheld_and_counted(serve: Any) -> None:
+def test_deltas_are_added_up_and_a_late_one_is_withheld(serve: Any) -> None:
     backend = serve()
-    delta = Metric("d", "", "", Sum([NumberDataPoint({}, 0, now(), 1)], AggregationTemporality.DELTA, True))
-    data = MetricsData([ResourceMetrics(RESOURCE, [ScopeMetrics(SCOPE, [delta], "")], "")])
-    receipt = backend.exporter().deliver(data)
-    assert (receipt.sent, receipt.withheld, receipt.attempts) == (1, 1, 0)
-    assert backend.emulator.samples() == []
+    exporter, time = backend.exporter(), now() - 60 * 1_000_000_000
+    for seconds, value in ((1, 5), (2, 3), (4, 2), (3, 100)):
+        point = NumberDataPoint({}, time, time + seconds * 1_000_000_000, value)
+        delta = Metric("d", "", "", Sum([point], AggregationTemporality.DELTA, True))
+        receipt = exporter.deliver(MetricsData([ResourceMetrics(RESOURCE, [ScopeMetrics(SCOPE, [delta], "")], "")]))
+    assert [reason.code for reason in receipt.reasons] == ["delivery.late-delta"]
+    assert [value for _, _, value in backend.emulator.samples()] == [5.0, 8.0, 10.0]
 
 
 def test_several_points_of_one_series_arrive_in_the_order_of_their_times(serve: Any) -> None:
