@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +65,6 @@ class GrpcTransport:
         self._settings = settings
         self._tls = tls
         self._redact = redact
-        self._lock = threading.Lock()
         self._channels: dict[str, Any] = {}
         self._pid = os.getpid()
 
@@ -96,12 +94,14 @@ class GrpcTransport:
             body, answer = call.with_call(request.body, timeout, list(_metadata(request.headers)), compression=gzip)
         except grpc.RpcError as failure:
             body, answer = b"", failure
+        except ValueError:  # another thread has just closed it
+            why = f"{endpoint.origin}: the channel was closed before the call"
+            raise WireError("otlp.grpc.unavailable", why, phase="write") from None
         number, _ = answer.code().value
         details = self._redact(answer.details() or "")
         fault = connection_fault(number, details, endpoint)
         if fault is not None:
-            with self._lock:
-                self._channels.pop(endpoint.origin, None)  # not closed: other threads may be sending on it
+            self._channels.pop(endpoint.origin, None)  # not closed: other threads may be sending on it
             raise fault
         seconds = time.monotonic() - began
         metadata = dict((*(answer.initial_metadata() or ()), *(answer.trailing_metadata() or ())))
@@ -111,21 +111,18 @@ class GrpcTransport:
 
     def close(self) -> None:
         """Close the channels; the next send opens new ones."""
-        with self._lock:
-            channels, self._channels = self._channels, {}
+        channels, self._channels = self._channels, {}
         if self._pid == os.getpid():
             for channel in channels.values():
                 channel.close()
         self._http.close()
 
     def _channel(self, endpoint: Endpoint, agent: str) -> Any:
-        with self._lock:
-            if self._pid != os.getpid():
-                self._pid, self._channels = os.getpid(), {}
-            channel = self._channels.get(endpoint.origin)
-            if channel is None:
-                channel = self._channels[endpoint.origin] = self._open(endpoint, agent)
-        return channel
+        """Return the open channel. No lock: a fork could leave it locked; threads that come together get the same channel."""
+        if self._pid != os.getpid():
+            self._channels, self._pid = {}, os.getpid()
+        channel = self._channels.get(endpoint.origin)
+        return channel or self._channels.setdefault(endpoint.origin, self._open(endpoint, agent))
 
     def _open(self, endpoint: Endpoint, agent: str) -> Any:
         import grpc

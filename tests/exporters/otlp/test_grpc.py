@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from magictel.clock import SystemClock
 from magictel.conformance.case import LeapingClock
 from magictel.exporters.otlp import OtlpExporter
+from magictel.exporters.otlp.grpc import GrpcTransport
 from magictel.exporters.otlp.settings import OtlpSettings
 from magictel.model.outcome import Delivered, Receipt, Rejected, Throttled, TooLarge, Unavailable
 from magictel.secrets.secret import Secret
@@ -201,6 +202,26 @@ def test_an_attempt_ends_after_its_timeout_and_may_have_stored_the_points() -> N
         exporter.shutdown(0)
     assert isinstance(attempted.outcome, Unavailable)
     assert (attempted.outcome.code, attempted.outcome.maybe_stored) == ("otlp.grpc.deadline", True)
+
+
+def test_a_channel_that_another_thread_closes_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving_grpc(lambda body, context: b"") as port:
+        exporter = exporter_at(port)
+        payload = next(iter(exporter.payloads(collection([0]))))
+        open_channel = GrpcTransport._channel
+
+        def closed(transport: GrpcTransport, *arguments: Any) -> Any:
+            channel = open_channel(transport, *arguments)
+            transport.close()
+            return channel
+
+        with monkeypatch.context() as patched:
+            patched.setattr(GrpcTransport, "_channel", closed)
+            outcome = exporter.attempt(payload, 30.0).outcome
+        assert isinstance(outcome, Unavailable)
+        assert (outcome.code, outcome.maybe_stored) == ("otlp.grpc.unavailable", False)
+        assert exporter.attempt(payload, 30.0).outcome == Delivered()
+        exporter.shutdown(0)
 
 
 def test_a_receiver_that_comes_back_is_reached_at_once() -> None:
