@@ -112,7 +112,7 @@ def _histograms_less(now: list[HistogramDataPoint], before: list[HistogramDataPo
         return differences if all(differences) else None
     counts = list(map(sub, map(_count, now), map(_count, before)))
     cells = list(map(sub, chain.from_iterable(buckets), chain.from_iterable(known_buckets)))
-    if min(counts) < 0 or min(cells) < 0:
+    if min(cells) < 0:
         return None
     (width,) = widths
     rows = [cells[place : place + width] for place in range(0, len(cells), width)]

@@ -97,11 +97,18 @@ def test_the_deltas_that_are_not_given_back_add_up_to_the_events(kind: Kind, ste
             assert earlier.start_time_unix_nano < earlier.time_unix_nano <= later.start_time_unix_nano
 
 
-def run(points: Iterable[tuple[int, int, int]], kind: Kind = Kind.SUM, since: int | None = 0) -> list[Any]:
+def run(
+    points: Iterable[tuple[int, int, int]], kind: Kind = Kind.SUM, since: int | None = 0, *, same_objects: bool = False
+) -> list[Any]:
     """Return (start, delta) or the code of each (start, time, count), in collections of one point."""
+    attributes = {"a": 1}
     stage, out = Deltas(since), list[Any]()
     for batch, (start, time, count) in enumerate(points):
-        prepared = converted(stage, batch, group(kind, [point(kind, {"a": 1}, start, time, [1] * count, 0)]))
+        prepared = converted(
+            stage,
+            batch,
+            group(kind, [point(kind, attributes if same_objects else dict(attributes), start, time, [1] * count, 0)]),
+        )
         out += [left_out.code for left_out in prepared.withheld]
         for _, delta in prepared.points():
             out.append((delta.start_time_unix_nano, delta.value if kind is Kind.SUM else delta.count))
@@ -130,8 +137,11 @@ def run(points: Iterable[tuple[int, int, int]], kind: Kind = Kind.SUM, since: in
         ([(5, 8, 10), (6, 9, 2), (6, 10, 3)], [(5, 10), FIRST, (9, 1)]),  # counts since before the latest point
     ],
 )
-def test_a_series_in_each_situation(kind: Kind, points: list[tuple[int, int, int]], deltas: list[Any]) -> None:
-    assert run(points, kind, since=4) == deltas
+@pytest.mark.parametrize("same_objects", [False, True])
+def test_a_series_in_each_situation(
+    kind: Kind, points: list[tuple[int, int, int]], deltas: list[Any], same_objects: bool
+) -> None:
+    assert run(points, kind, since=4, same_objects=same_objects) == deltas
 
 
 def test_a_recording_is_read_from_its_beginning() -> None:
@@ -205,9 +215,9 @@ def test_a_value_that_is_no_number_changes_nothing() -> None:
         data = group(Kind.SUM, [NumberDataPoint({}, 5, 5 + batch, value)])
         prepared = converted(stage, batch, data)
         stage.give_back(batch, [0] if value != value or value == float("inf") else [])
-        out += [delta.value for _, delta in prepared.points()]
-    assert [out[0], out[3]] == [3, 2]
-    assert out[1] != out[1]
+        out += [(delta.start_time_unix_nano, delta.value) for _, delta in prepared.points()]
+    assert [out[0], out[3]] == [(5, 3), (6, 2)]
+    assert [start for start, _ in out[1:3]] == [6, 6]
 
 
 def test_of_two_points_of_a_series_and_time_the_second_is_left_out() -> None:
@@ -231,6 +241,38 @@ def test_a_histogram_with_other_bounds_begins_anew() -> None:
     later = replace(after, time_unix_nano=8, count=4, bucket_counts=[1, 2, 1])
     ((_, delta),) = converted(stage, 3, group(Kind.HISTOGRAM, [later])).points()
     assert (delta.bucket_counts, delta.explicit_bounds) == ([0, 1, 0], (1.0, 2.0))
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+@pytest.mark.parametrize("same_objects", [False, True])
+def test_a_bucket_that_shrinks_while_the_count_grows_is_never_a_difference(kind: Kind, same_objects: bool) -> None:
+    stage, attributes = Deltas(0), {"a": 1}
+    out = []
+    for batch, events in enumerate(([3, 3], [15, 15, 15], [15, 15, 15, 3])):
+        given = point(kind, attributes if same_objects else dict(attributes), 5, 6 + batch, events, 4)
+        prepared = converted(stage, batch, group(kind, [given]))
+        out += [counted([delta]) for _, delta in prepared.points()]
+        assert [left_out.code for left_out in prepared.withheld] == [FIRST] * (batch == 1)
+    assert out == [expected(kind, [3, 3]), expected(kind, [3])]
+
+
+def test_histograms_without_buckets_have_counts_and_sums() -> None:
+    stage, attributes, out = Deltas(0), {"a": 1}, []
+    for time, count in ((6, 2), (7, 5), (8, 1)):
+        given = point(Kind.HISTOGRAM, attributes, 5, time, [1] * count, 0)
+        prepared = converted(stage, time, group(Kind.HISTOGRAM, [replace(given, bucket_counts=[], explicit_bounds=())]))
+        out += [(delta.count, delta.sum) for _, delta in prepared.points()]
+    assert out == [(2, 2), (3, 3), (1, 1)]
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_the_points_of_the_source_are_not_changed(kind: Kind) -> None:
+    stage = Deltas(0)
+    for step, count in enumerate((1, 2, 1)):  # a first value, a difference, and one of a series that began anew
+        given = point(kind, {"a": 1}, 5, 10 * step + 6, [3] * count, 4)
+        before = replace(given)
+        converted(stage, step, group(kind, [given]))
+        assert given == before
 
 
 def test_a_minimum_and_a_maximum_are_those_of_a_whole_value_only() -> None:

@@ -38,7 +38,7 @@ from magictel.settings.model import HttpSettings
 from tests.encoding.cumulative import COARSEST, KINDS, Source, counted
 
 SERIES = 6
-STEPS = 10
+STEPS = 7
 SECOND = 10**9
 
 
@@ -131,7 +131,7 @@ def run(kind: type[Adder], seed: int) -> tuple[Counter[str], int]:
     dice, clock = random.Random(seed), LeapingClock()
     backend = Sums(dice)
     settings = AdderSettings(
-        outbox_points=15, retry_budget=0.2, backoff_initial=0.05, backoff_max=0.1, max_batch_points=4, breaker_failures=3,
+        outbox_points=10, retry_budget=0.2, backoff_initial=0.05, backoff_max=0.1, max_batch_points=4, breaker_failures=3,
         breaker_cooldown=2.0, timeout=1.0, compression="none", in_flight=1 if seed % 8 else 3,
     )  # fmt: skip
     exporter = kind(settings, transport=backend, clock=clock)
@@ -152,7 +152,7 @@ def run(kind: type[Adder], seed: int) -> tuple[Counter[str], int]:
             events.append((source.kind, more))
         present = [source for source in sources if dice.random() < 0.95] or sources
         data = collected(present, time)
-        if step % 6 == 3:  # a look at what would be sent changes nothing
+        if step % 4 == 3:  # a look at what would be sent changes nothing
             prepared = exporter.prepare(data)
             bodies = [
                 [part.body for part in exporter.payloads(prepared) if isinstance(part, Payload)] for _ in range(2)
