@@ -122,9 +122,9 @@ def test_the_collector_makes_the_same_points(
             assert isinstance(payload, Payload)
             body = plain.encoder.frame(payload)
             assert httpx.post(url, content=body, headers={"Content-Type": "application/json"}).status_code == 200
-    made = counts(ours, f"t.{seed}.")
-    assert len(made) > SERIES * STEPS / 2
+    converted = counts(ours, f"t.{seed}.")
+    assert len(converted) > SERIES * STEPS / 2
     until = time.monotonic() + 30
-    while len(counts(Path(theirs), f"t.{seed}.")) < len(made) and time.monotonic() < until:
+    while len(counts(Path(theirs), f"t.{seed}.")) < len(converted) and time.monotonic() < until:
         time.sleep(0.2)
-    assert counts(Path(theirs), f"t.{seed}.") == made
+    assert counts(Path(theirs), f"t.{seed}.") == converted
