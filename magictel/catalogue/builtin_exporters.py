@@ -40,6 +40,21 @@ BUILT_IN: Mapping[str, BuiltIn] = {
         "Prometheus, Mimir, VictoriaMetrics by remote write",
         (("url", "PROMETHEUS_REMOTE_WRITE_URL"),),
     ),
+    "datadog": BuiltIn(
+        "magictel.exporters.datadog:DatadogExporter",
+        "Datadog, by its v2 API",
+        (("api_key", "DD_API_KEY"),),
+    ),
+    "newrelic": BuiltIn(
+        "magictel.exporters.newrelic:NewRelicExporter",
+        "New Relic, by its Metric API",
+        (("license_key", "NEW_RELIC_LICENSE_KEY"),),
+    ),
+    "statsd": BuiltIn(
+        "magictel.exporters.statsd:StatsdExporter",
+        "StatsD daemons and Datadog's agent, by UDP or a Unix socket",
+        (),
+    ),
     "console": BuiltIn(
         "magictel.exporters.console:ConsoleExporter",
         "metrics on the terminal, for people or as OTLP JSON lines",

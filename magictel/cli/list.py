@@ -116,7 +116,7 @@ def _text(
     rows = [*registrations, *others]
     most = max(24, columns // 3)
     names = max((len(registration.name) for registration in rows if len(registration.name) <= most), default=0)
-    states = max((len(registration.says) for registration in rows if len(registration.says) <= 20), default=0)
+    states = max((len(registration.says) for registration in rows if len(registration.says) <= columns // 5), default=0)
     lines = []
     for registration in registrations:
         lines += _lines(registration, names, states, columns)

@@ -25,6 +25,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.encoding.payload import Payload
+from magictel.encoding.prepared import Prepared
 from magictel.model.verification import POINT, RUN_ID
 from magictel.plugin.exporter import Exporter
 from magictel.sources.sample import PREFIX
@@ -157,7 +158,7 @@ def together(collections: Iterable[MetricsData]) -> MetricsData:
 EMPTY = MetricsData([])
 
 
-def payloads_of(exporter: Exporter[Any], data: MetricsData) -> Iterator[Payload]:
+def payloads_of(exporter: Exporter[Any], data: MetricsData | Prepared) -> Iterator[Payload]:
     """Yield the payloads of a collection, without withheld points."""
     for part in exporter.payloads(data):
         if isinstance(part, Payload):

@@ -56,7 +56,7 @@ class Routes(Generic[H]):
 
 
 def decompressed(request: Request) -> bytes | None:
-    """Return the body without its Content-Encoding (gzip, deflate, snappy's block format); None if it cannot be decoded."""
+    """Return the body without its Content-Encoding (gzip, deflate, zstd, snappy's block format); None if it cannot be decoded."""
     try:
         match request.header("content-encoding").lower():
             case "gzip" | "x-gzip":
@@ -65,6 +65,8 @@ def decompressed(request: Request) -> bytes | None:
                 return zlib.decompress(request.body)
             case "snappy":
                 return bytes(cramjam.snappy.decompress_raw(request.body))
+            case "zstd":
+                return bytes(cramjam.zstd.decompress(request.body))
     except (OSError, EOFError, zlib.error, cramjam.DecompressionError):
         return None
     return request.body

@@ -35,3 +35,10 @@ def gzip_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         yield packer.compress(chunk)
     yield packer.flush()
+
+
+def zstd(body: bytes) -> bytes:
+    """Return the body as a zstd frame."""
+    from zstandard import ZstdCompressor  # imported where it is used: few exporters do
+
+    return ZstdCompressor(1).compress(body)

@@ -55,6 +55,8 @@ def altered(case: Case) -> None:
         changed = copy.deepcopy(data)
         of_metric = next(metric for metric in _metrics(changed) if metric.name.endswith(name)).data.data_points
         of_metric[0] = dataclasses.replace(of_metric[0], **change(of_metric[0]))
+        if difference == _BUCKETS and case.expected(exporter, changed) == case.expected(exporter, data):
+            continue  # no query of this backend shows them
         exporter.deliver(changed)
         verification = _verified(case, exporter, data)
         require(verification.altered or verification.missing, f"{difference}: not detected")
@@ -96,11 +98,12 @@ def _swapped(counts: list[int]) -> list[int]:
     return [counts[1], counts[0], *counts[2:]]
 
 
+_BUCKETS = "two buckets swapped"
 _CHANGES: tuple[tuple[str, str, Callable[[Any], dict[str, Any]]], ...] = (
     ("an integer one higher", "requests", lambda point: {"value": point.value + 1}),
     ("one bit of a decimal", "temperature", lambda point: {"value": point.value * _A_BIT_MORE}),
     ("one bit of a histogram's sum", "latency", lambda point: {"sum": point.sum * _A_BIT_MORE}),
-    ("two buckets swapped", "latency", lambda point: {"bucket_counts": _swapped(point.bucket_counts)}),
+    (_BUCKETS, "latency", lambda point: {"bucket_counts": _swapped(point.bucket_counts)}),
     (
         "another attribute",
         "connections",

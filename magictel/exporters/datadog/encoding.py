@@ -1,0 +1,224 @@
+"""Points as messages of Datadog's v2 intake (github.com/DataDog/agent-payload, proto/metrics/agent_payload.proto).
+
+A number is a `MetricSeries` with one point, a histogram a `Sketch` or several series: one item each, as field 1 of its payload.
+`DatadogEncoder.encode` is the plain truth; `columns` creates the same bytes faster.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
+
+from magictel.encoding.columns import by_distinct, little_endian, pieces
+from magictel.encoding.protobuf import field, packed_varints, varint, zigzag
+from magictel.encoding.templates import Constant, Filled
+from magictel.encoding.window import within
+from magictel.encoding.withheld import Withheld
+from magictel.exporters.datadog import sketch
+from magictel.exporters.datadog.names import bound, metric_name, tag, tags_of
+from magictel.exporters.datadog.settings import DatadogSettings
+from magictel.model.identity_cache import StreamCache
+from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, starts_of, times_of, values_of
+from magictel.plugin.interface import Encoder
+
+WINDOW = 3600.0, 600.0
+"""Seconds before and after now within which Datadog stores points."""
+_RULE = "Datadog drops points older than an hour or more than ten minutes ahead"
+COUNT, GAUGE = 1, 3
+"""`MetricType` of the intake."""
+_HOST = ("datadog.host.name", "host.name")
+_UNIFIED = {"service": "service.name", "version": "service.version", "env": "deployment.environment.name"}
+"""Datadog's unified service tags, and the resource attributes that give them."""
+_OLD_ENVIRONMENT = "deployment.environment"
+_UNITS = {
+    "ns": "nanosecond",
+    "us": "microsecond",
+    "ms": "millisecond",
+    "s": "second",
+    "min": "minute",
+    "h": "hour",
+    "By": "byte",
+    "KiBy": "kibibyte",
+    "MiBy": "mebibyte",
+    "GiBy": "gibibyte",
+    "%": "percent",
+    "Cel": "degree celsius",
+    "Hz": "hertz",
+}
+_EPOCH_WIDTH = 5
+"""Bytes of a varint of Unix seconds from 1978 to 3058."""
+_POINT = b"\x22" + varint(1 + 8 + 1 + _EPOCH_WIDTH) + b"\x09"
+"""The field `points` of a `MetricSeries` up to its value."""
+
+
+class DatadogEncoder(Encoder[Any]):
+    """Points as protobuf."""
+
+    def __init__(self, exporter: Any) -> None:
+        super().__init__(exporter)
+        self._settings: DatadogSettings = exporter.settings
+        self._heads: StreamCache[tuple[list[str], str]] = StreamCache(self._head, 10_000)
+
+    def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
+        """Leave out points whose time Datadog does not accept: it would drop them in silence."""
+        return within(groups, self.exporter.clock.now(), WINDOW, "dd.loss.timestamp", _RULE)
+
+    # ---- the plain truth ---------------------------------------------------------------------------------------------
+
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:
+        """Return the point's series or sketch, or why it is left out."""
+        stream = series.stream
+        name = metric_name(stream.name)
+        if not name:
+            return Withheld("dd.name", "no character of its name can begin a name in Datadog", stream.name)
+        if stream.temporality == "cumulative" and (stream.monotonic or stream.kind not in (Kind.SUM, Kind.GAUGE)):
+            return Withheld("dd.cumulative", "Datadog needs delta counts, and this point is cumulative", stream.name)
+        tags = self.tags(series)
+        if isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
+            return self._histogram(series, point, name, tags)
+        value = float(point.value)
+        if not math.isfinite(value):
+            return Withheld("dd.not-finite", "Datadog has no NaN and no infinity", stream.name)
+        kind = COUNT if stream.temporality == "delta" else GAUGE
+        return self._series(series, name, tags, value, point, kind)
+
+    def tags(self, series: Series) -> list[str]:
+        """Return the tags of a series: of its attributes, its resource, and the settings."""
+        return [*tags_of(series.attributes), *self._heads(series.stream)[0]]
+
+    def host(self, stream: Stream) -> str:
+        """Return the host of a stream, or an empty text."""
+        return self._heads(stream)[1]
+
+    def _head(self, stream: Stream) -> tuple[list[str], str]:
+        """Return the tags and the host of a resource."""
+        resource, settings = dict(stream.resource), self._settings
+        unified = {
+            "service": settings.service,
+            "version": settings.version,
+            "env": settings.env,
+        }
+        tags = []
+        for name, key in _UNIFIED.items():
+            old = resource.pop(_OLD_ENVIRONMENT, None) if name == "env" else None
+            value = unified[name] or resource.pop(key, None) or old
+            if value and not (name == "service" and str(value).startswith("unknown_service")):
+                tags.append(tag(f"{name}:{value}"))
+        host = next((str(resource[key]) for key in _HOST if resource.get(key)), None)
+        if settings.resource_tags:
+            tags += tags_of({key: value for key, value in resource.items() if key not in _HOST})
+        tags += [written for given in settings.tags if (written := tag(given))]
+        return list(dict.fromkeys(tags)), settings.hostname or host or ""
+
+    def _series(
+        self, series: Series, name: str, tags: Sequence[str], value: float, point: Point, kind: int, unit: bool = True
+    ) -> bytes:
+        before, after = self._around(series.stream, name, tags, kind, _interval(point) if kind == COUNT else 0, unit)
+        seconds = varint(point.time_unix_nano // 1_000_000_000)
+        number = field(4, b"\x09" + struct.pack("<d", value) + b"\x10" + seconds)
+        return field(1, before + number + after)
+
+    def _around(
+        self, stream: Stream, name: str, tags: Sequence[str], kind: int, interval: int, unit: bool = True
+    ) -> tuple[bytes, bytes]:
+        """Return the fields of a `MetricSeries` before and after its point."""
+        host = self.host(stream)
+        resource = field(1, field(1, b"host") + _text(2, host)) if host else b""
+        before = resource + _text(2, name) + b"".join([_text(3, each) for each in tags])
+        after = b"\x28" + varint(kind)
+        if unit and (known := _UNITS.get(stream.unit)):
+            after += _text(6, known)
+        return before, after + (b"\x40" + varint(interval) if interval else b"")
+
+    def _histogram(self, series: Series, point: Any, name: str, tags: Sequence[str]) -> bytes | Withheld:
+        stream = series.stream
+        if not math.isfinite(point.sum):
+            return Withheld("dd.not-finite", "Datadog has no NaN and no infinity", stream.name)
+        if self._settings.histograms == "distributions":
+            return self._sketch(series, point, name, tags)
+        if self._settings.histograms == "counters" and isinstance(point, ExponentialHistogramDataPoint):
+            return Withheld("dd.buckets", "an exponential histogram has no bounds that could be tags", stream.name)
+        return b"".join(
+            self._series(series, f"{name}.{part}", [*more, *tags], value, point, kind, part in ("sum", "min", "max"))
+            for part, more, value, kind in self._parts(point)
+        )
+
+    def _parts(self, point: Any) -> Iterator[tuple[str, Sequence[str], float, int]]:
+        """Yield the parts of a histogram: suffix, tags, value, and type."""
+        yield "count", (), float(point.count), COUNT
+        yield "sum", (), float(point.sum), COUNT
+        for edge in ("min", "max"):
+            value = getattr(point, edge)
+            if value is not None and math.isfinite(value):
+                yield edge, (), float(value), GAUGE
+        if self._settings.histograms != "counters":
+            return
+        edges = [-math.inf, *point.explicit_bounds, math.inf]
+        for at, count in enumerate(point.bucket_counts):
+            yield "bucket", (f"lower_bound:{bound(edges[at])}", f"upper_bound:{bound(edges[at + 1])}"), count, COUNT
+
+    def _sketch(self, series: Series, point: Any, name: str, tags: Sequence[str]) -> bytes | Withheld:
+        bins = sketch.of_histogram(point) if isinstance(point, HistogramDataPoint) else sketch.of_exponential(point)
+        if bins is None:
+            return Withheld("dd.empty", "a histogram without values says nothing in Datadog", series.stream.name)
+        numbers = zip((3, 4, 5, 6), (bins.smallest, bins.largest, bins.average, bins.sum), strict=True)
+        dogsketch = b"\x08" + varint(point.time_unix_nano // 1_000_000_000) + b"\x10" + varint(bins.total)
+        dogsketch += b"".join([varint(place << 3 | 1) + struct.pack("<d", number) for place, number in numbers])
+        dogsketch += packed_varints(7, map(zigzag, bins.keys)) + packed_varints(8, bins.counts)
+        message = _text(1, name) + _text(2, self.host(series.stream)) + b"".join([_text(4, each) for each in tags])
+        return field(1, message + field(7, dogsketch))
+
+    # ---- by column ---------------------------------------------------------------------------------------------------
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        """Return value and time of numbers; None for histograms, and where times have unusual lengths."""
+        if stream.kind not in (Kind.GAUGE, Kind.SUM) or not metric_name(stream.name):
+            return None
+        if stream.monotonic and stream.temporality == "cumulative":
+            return None
+        try:
+            numbers = pieces(little_endian("d", values_of(points)), 8)
+        except OverflowError:
+            return None
+        if not math.isfinite(sum(map(abs, values_of(points)))):
+            return None
+        times = by_distinct(times_of(points), lambda nanos: varint(nanos // 1_000_000_000))
+        if set(map(len, times)) != {_EPOCH_WIDTH}:
+            return None
+        interval = 0
+        if stream.temporality == "delta":
+            intervals = {_seconds(start, end) for start, end in zip(starts_of(points), times_of(points), strict=True)}
+            if len(intervals) > 1:
+                return None
+            (interval,) = intervals
+        width = 8 + _EPOCH_WIDTH
+        return Filled((stream.temporality == "delta", interval), [numbers, times], width)
+
+    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
+        """Return what precedes the value of each series, the tag of the time, and what follows it."""
+        assert isinstance(variant, tuple)
+        counted, interval = variant
+        kind, name = (COUNT if counted else GAUGE), metric_name(stream.name)
+        heads, after = [], b""
+        for given in attributes:
+            before, after = self._around(stream, name, self.tags(Series(stream, given)), kind, interval)
+            size = len(before) + 2 + 1 + 8 + 1 + _EPOCH_WIDTH + len(after)
+            heads.append(b"\x0a" + varint(size) + before + _POINT)
+        return [heads, b"\x10", after]
+
+
+def _interval(point: Any) -> int:
+    return _seconds(point.start_time_unix_nano, point.time_unix_nano)
+
+
+def _seconds(start: int | None, end: int) -> int:
+    """Return the length of a delta's interval in whole seconds; 0 if it is not known."""
+    return max(1, round((end - start) / 1e9)) if start and end > start else 0
+
+
+def _text(place: int, text: str) -> bytes:
+    return field(place, text.encode("utf-8", "replace")) if text else b""

@@ -1,0 +1,132 @@
+"""Read-back by Datadog's query API: a query for each metric of a run, grouped by the tags of its points.
+
+A point alone in its series is every aggregate of it, whatever interval the query rolls it up to; times are not compared.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
+
+from magictel.exporters.datadog.encoding import DatadogEncoder
+from magictel.exporters.datadog.errors import QUERY_RULES
+from magictel.exporters.datadog.names import metric_name, tag, tag_key
+from magictel.exporters.datadog.probes import QUERY, DatadogProbes
+from magictel.http.asking import ask
+from magictel.model.metrics import Point, Series
+from magictel.model.verification import POINT, RUN_ID, Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.plugin.http_exporter import HttpReadBack
+
+if TYPE_CHECKING:
+    pass
+
+_AROUND = 60
+"""Seconds before and after the run that queries include: Datadog aligns the beginnings of intervals."""
+_NO_KEY = "no application key is set, and an API key cannot query"
+
+
+class DatadogReadBack(HttpReadBack[DatadogProbes]):
+    """Queries with the application key."""
+
+    def cannot_query(self) -> Unreadable | None:
+        """Return that there is no application key, or None."""
+        if self.exporter.settings.app_key is not None:
+            return None
+        return Unreadable("dd.no-app-key", _NO_KEY, "set DD_APP_KEY to an application key")
+
+    def expect(self, series: Series, point: Point) -> Expected | None:
+        """Return how queries show the point, in the aggregates that its type has."""
+        encoder = self.exporter.encoder
+        assert isinstance(encoder, DatadogEncoder)
+        encoded = encoder.encode(series, point)
+        name = metric_name(series.stream.name)
+        if not isinstance(encoded, bytes):
+            return None
+        labels = dict(each.partition(":")[::2] for each in encoder.tags(series))
+        fields: dict[str, Value] = {"name": series.stream.name, **{f"tags.{key}": text for key, text in labels.items()}}
+        for key, value in series.attributes.items():  # as sent, not as Datadog writes it
+            if isinstance(value, str) and tag(f"{key}:{value}"):
+                fields[f"tags.{tag_key(key)}"] = value
+        fields |= {part: float(number) for part, number in self._numbers(point)}
+        place = labels.get(tag_key(POINT), "")
+        return Expected(f"{name} {place}", f"{series.stream.name} {place}", fields)
+
+    def _numbers(self, point: Any) -> Iterator[tuple[str, float]]:
+        if not isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
+            yield "value", point.value
+            return
+        yield "count", point.count
+        yield "sum", point.sum
+        for edge in ("min", "max"):
+            if getattr(point, edge) is not None:
+                yield edge, getattr(point, edge)
+
+    def declared(self, field: str, sent: Value, seen: Value) -> str | None:
+        """Return the expected loss: characters that Datadog's names and tags do not have."""
+        if field == "name" and isinstance(sent, str) and metric_name(sent) == seen:
+            return "names have letters, digits, _ and . only"
+        if field.startswith("tags.") and isinstance(sent, str) and tag(f"x:{sent}") == tag(f"x:{seen}"):
+            return "tags are lower-case, and have letters, digits and _-:./ only"
+        return None
+
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """Return the points of the run: for each metric and aggregate, one query."""
+        points: dict[tuple[str, int], dict[str, Value]] = {}
+        for name, wanted in _by_name(query.expected).items():
+            keys = sorted({key for point in wanted for key in point.fields if key.startswith("tags.")})
+            for part, aggregate in self._queries(wanted[0]):
+                shown = self._ask(name, aggregate, [key.removeprefix("tags.") for key in keys], query)
+                if isinstance(shown, Unreadable):
+                    return shown
+                for labels, values in shown:
+                    place = labels.get(tag_key(POINT), "")
+                    for copy, value in enumerate(values):
+                        point = points.setdefault((f"{name} {place}", copy), {"name": name})
+                        point |= {f"tags.{key}": text for key, text in labels.items() if text != "N/A"}
+                        point[part] = value
+        return [Seen(key, fields) for (key, _), fields in points.items()]
+
+    def _queries(self, point: Expected) -> Iterator[tuple[str, str]]:
+        """Yield the parts of a point, each with the aggregate and the suffix of the metric that show it."""
+        if "value" in point.fields:
+            yield "value", "sum:{}"
+            return
+        for part in ("count", "sum", "min", "max"):
+            if part in point.fields:
+                whole = self.exporter.settings.histograms == "distributions"
+                yield part, f"{part}:{{}}" if whole else f"sum:{{}}.{part}"
+
+    def _ask(
+        self, name: str, aggregate: str, keys: Sequence[str], query: SampleQuery
+    ) -> list[tuple[Mapping[str, str], list[float]]] | Unreadable:
+        """Return the tags and the values of each series that a query shows."""
+        run = tag(f"{RUN_ID}:{query.run_id}")
+        text = f"{aggregate.format(name)}{{{run}}} by {{{','.join(keys)}}}"
+        since, until = int(query.since) - _AROUND, int(query.until) + _AROUND
+        address = f"{QUERY}?{urllib.parse.urlencode({'from': since, 'to': until, 'query': text})}"
+        answer = ask(self.exporter.query_wire(), address, QUERY_RULES)
+        if isinstance(answer, Unreadable):
+            return answer
+        rows: list[tuple[Mapping[str, str], list[float]]] = []
+        for row in answer.get("series") or ():
+            labels = dict(each.partition(":")[::2] for each in row.get("tag_set") or ())
+            rows.append((labels, [float(value) for _, value in row.get("pointlist") or () if value is not None]))
+        return rows
+
+    def visible_delay(self) -> float | Unreadable:
+        """Return the seconds that Datadog usually takes until queries show a point."""
+        return 15.0 if self.exporter.settings.on_a_site() else 0.0
+
+    def poll_every(self) -> float:
+        """Return the seconds between queries, which Datadog limits by the hour."""
+        return 5.0 if self.exporter.settings.on_a_site() else 0.25
+
+
+def _by_name(expected: Sequence[Expected]) -> dict[str, list[Expected]]:
+    names: dict[str, list[Expected]] = {}
+    for point in expected:
+        names.setdefault(point.key.rpartition(" ")[0], []).append(point)
+    return names

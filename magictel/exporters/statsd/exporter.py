@@ -1,0 +1,137 @@
+"""StatsD by datagrams: no daemon replies, so that a point is sent and never confirmed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from magictel.delivery.attempt import Attempted
+from magictel.encoding.payload import Payload, Route
+from magictel.exporters.statsd.encoding import StatsdEncoder
+from magictel.exporters.statsd.settings import StatsdSettings
+from magictel.model.finding import Finding, Rung
+from magictel.model.outcome import Outcome, TooLarge, Unavailable, Unconfirmed
+from magictel.plugin.exporter import Exporter
+
+_REFUSAL = 0.05
+"""Seconds in which this machine or its network says that nothing listens."""
+
+
+class StatsdExporter(Exporter[StatsdSettings]):
+    """Sends metrics to a StatsD daemon or Datadog's agent."""
+
+    name = "statsd"
+    summary = "StatsD daemons and Datadog's agent, by UDP or a Unix socket"
+    Settings = StatsdSettings
+    Encoder = StatsdEncoder
+    confirms = False
+    temporalities = ("delta",)
+    log_words = ("statsd", "dogstatsd", "8125", "dsd.socket")
+    code_families = ("statsd",)
+    limits = (
+        "No daemon replies: points are sent and not confirmed. verify_with names a target that shows whether they arrived.",
+        "Times are not sent: the daemon counts a point when it arrives.",
+        "Histograms become aggregates, or distributions with the middle of each bucket as its values.",
+        "NaN and infinity are withheld. Exemplars, descriptions and units are not sent.",
+    )
+    cost = "A line of about 60 bytes for each number."
+
+    def __init__(self, settings: StatsdSettings | None = None, **options: Any) -> None:
+        self._socket: socket.socket | None = None
+        super().__init__(settings, **options)
+
+    def endpoint(self) -> str:
+        """Return where datagrams go."""
+        settings = self.settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        return settings.socket or f"udp://{host}:{settings.port}"
+
+    def route(self) -> Route:
+        """A payload is a datagram."""
+        return Route("", self.settings.max_batch_points, self.settings.max_datagram_bytes)
+
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        """Send one datagram. It is unconfirmed at best."""
+        try:
+            self._connected(timeout).send(payload.body)
+        except OSError as failure:
+            self.close()
+            return Attempted(self.refused_by_system(failure))
+        return Attempted(Unconfirmed("statsd.unconfirmed", "StatsD has no replies"), len(payload.body))
+
+    def refused_by_system(self, failure: OSError) -> Outcome:
+        """Return the outcome of an error of the operating system: the datagram did not leave, or nothing listens."""
+        code, message = self._explained(failure)
+        return TooLarge(code, message) if failure.errno == errno.EMSGSIZE else Unavailable(code, message)
+
+    def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+        """Return the steps: the name, and whether an empty datagram leaves and is not refused."""
+        resolve = {} if self.settings.socket else {Rung.DNS: self._resolves}
+        return {**resolve, Rung.WRITE: lambda: self._sends(timeout)}
+
+    def close(self) -> None:
+        """Close the socket; the next datagram opens one."""
+        given, self._socket = self._socket, None
+        if given is not None:
+            given.close()
+
+    def _connected(self, timeout: float) -> socket.socket:
+        if self._socket is None:
+            opened = self._opened(timeout)
+            self._socket = opened
+        self._socket.settimeout(max(0.001, timeout))
+        return self._socket
+
+    def _opened(self, timeout: float) -> socket.socket:
+        """Return a connected socket: the system then reports a port at which nothing listens, with a later datagram."""
+        if self.settings.socket:
+            family, address = socket.AF_UNIX, str(Path(self.settings.socket).expanduser())
+        else:
+            family, _, _, _, address = self._addresses()[0]
+        opened = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            opened.settimeout(max(0.001, timeout))
+            opened.connect(address)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def _addresses(self) -> list[Any]:
+        return socket.getaddrinfo(self.settings.host, self.settings.port, type=socket.SOCK_DGRAM)
+
+    def _resolves(self) -> Finding:
+        try:
+            addresses = {str(row[4][0]) for row in self._addresses()}
+        except (OSError, UnicodeError) as failure:
+            reason = getattr(failure, "strerror", None) or "it is no host name"
+            remedy = "correct host, or this machine's DNS"
+            return Finding.failed(Rung.DNS, "net.dns.not-found", f"{self.settings.host}: {reason}", remedy)
+        return Finding.passed(Rung.DNS, f"{self.settings.host} is {', '.join(sorted(addresses))}")
+
+    def _sends(self, timeout: float) -> Finding:
+        try:
+            with contextlib.closing(self._opened(timeout)) as probe:
+                for _ in range(2):  # a refusal of the first comes with the second
+                    probe.send(b"")
+                    self.clock.wait(_REFUSAL, Event())
+        except OSError as failure:
+            code, message = self._explained(failure)
+            remedy = "start the daemon or the agent, or correct host and port"
+            return Finding.failed(Rung.WRITE, code, message, remedy)
+        message = "an empty datagram left this machine and nothing refused it; whether a daemon reads it is not known"
+        return Finding.passed(Rung.WRITE, message)
+
+    def _explained(self, failure: OSError) -> tuple[str, str]:
+        """Return code and message of a failure."""
+        reason = failure.strerror or type(failure).__name__
+        if failure.errno == errno.EMSGSIZE:
+            return "statsd.too-large", f"{self.endpoint()}: {reason}"
+        if failure.errno in (errno.ECONNREFUSED, errno.ENOENT):
+            return "statsd.refused", f"{self.endpoint()}: nothing listens ({reason.lower()})"
+        return "statsd.unreachable", f"{self.endpoint()}: {reason.lower()}"

@@ -1,0 +1,109 @@
+"""Bodies decoded with protobuf's own classes, and numbers by column equal to numbers one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from opentelemetry.sdk.metrics.export import MetricsData, NumberDataPoint
+
+from magictel.encoding.chunks import Surroundings, chunks
+from magictel.encoding.layouts import Layouts
+from magictel.encoding.packing import pack
+from magictel.encoding.payload import Payload, Route
+from magictel.encoding.withheld import Withheld
+from magictel.exporters.datadog import DatadogExporter
+from magictel.exporters.datadog.encoding import DatadogEncoder
+from magictel.exporters.datadog.settings import DatadogSettings
+from magictel.model.metrics import Group, Kind, Series, Stream, groups
+from magictel.sandbox.datadog_protobuf import MetricPayload
+from magictel.secrets.secret import Secret
+from tests.exporters.otlp.test_encoding import collections
+from tests.fake_clock import FakeClock
+
+SECOND = 1_000_000_000
+
+
+def encoder(**options: Any) -> DatadogEncoder:
+    settings = DatadogSettings(api_key=Secret("0" * 32), **options)
+    return DatadogEncoder(DatadogExporter(settings, prepare=False, clock=FakeClock()))
+
+
+def stream(kind: Kind = Kind.GAUGE, temporality: str | None = None, **more: Any) -> Stream:
+    about: dict[str, Any] = {"monotonic": False, "unit": "s", "resource": {}, **more}
+    name, unit, resource = about.pop("name", "queue.size"), about.pop("unit"), about.pop("resource")
+    return Stream(name, unit, "", kind, temporality, about["monotonic"], resource, "", "", "", {}, "")
+
+
+def number(value: float, attributes: dict[str, Any] | None = None, seconds: int = 1_764_000_000) -> NumberDataPoint:
+    return NumberDataPoint(attributes or {}, (seconds - 10) * SECOND, seconds * SECOND, value)
+
+
+def decoded(item: bytes | Withheld) -> Any:
+    assert isinstance(item, bytes)
+    (series,) = MetricPayload.FromString(item).series
+    return series
+
+
+def test_a_gauge_has_its_tags_its_unit_and_its_host() -> None:
+    resource = {"service.name": "gateway", "deployment.environment.name": "prod", "host.name": "node-1", "other": "x"}
+    series = decoded(
+        encoder(tags=["team:Core"]).encode(Series(stream(resource=resource), {"Zone": "EU"}), number(3, {"Zone": "EU"}))
+    )
+    assert (series.metric, series.type, series.unit, series.interval) == ("queue.size", 3, "second", 0)
+    assert list(series.tags) == ["zone:eu", "service:gateway", "env:prod", "team:core"]
+    assert [(resource.type, resource.name) for resource in series.resources] == [("host", "node-1")]
+    assert [(point.value, point.timestamp) for point in series.points] == [(3.0, 1_764_000_000)]
+
+
+def test_settings_replace_what_the_resource_says() -> None:
+    resource = {"service.name": "gateway", "host.name": "node-1"}
+    given = encoder(service="edge", env="test", version="2", hostname="h", resource_tags=True)
+    series = decoded(given.encode(Series(stream(resource=resource | {"zone": "b"}), {}), number(1)))
+    assert list(series.tags) == ["service:edge", "version:2", "env:test", "service.name:gateway", "zone:b"]
+    assert series.resources[0].name == "h"
+
+
+def test_a_count_has_its_interval() -> None:
+    counted = stream(Kind.SUM, "delta", monotonic=True)
+    series = decoded(encoder().encode(Series(counted, {}), number(7)))
+    assert (series.type, series.interval, series.points[0].value) == (1, 10, 7.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "code"),
+    [
+        (stream(), float("nan"), "dd.not-finite"),
+        (stream(), float("inf"), "dd.not-finite"),
+        (stream(Kind.SUM, "cumulative", monotonic=True), 1, "dd.cumulative"),
+        (stream(name="123"), 1, "dd.name"),
+    ],
+)
+def test_what_datadog_has_no_form_for_is_withheld(given: Stream, value: float, code: str) -> None:
+    left_out = encoder().encode(Series(given, {}), number(value))
+    assert isinstance(left_out, Withheld)
+    assert left_out.code == code
+
+
+def test_points_outside_datadogs_window_are_withheld_one_by_one() -> None:
+    given = encoder()
+    now = int(given.exporter.clock.now())
+    group = Group(stream(), [number(1, seconds=now + after) for after in (-3700, -3500, 0, 500, 700)])
+    kept, withheld = [], []
+    for part in given.convert([group], 1):
+        (kept if isinstance(part, Group) else withheld).append(part)
+    assert [point.time_unix_nano // SECOND - now for (group) in kept for point in group.points] == [-3500, 0, 500]
+    assert [part.code for part in withheld] == ["dd.loss.timestamp"] * 2
+
+
+def bodies(data: MetricsData, template: DatadogEncoder | None, given: DatadogEncoder) -> bytes:
+    parts = chunks(groups(data), given.encode, template, Layouts(), 50, Surroundings())
+    packed = pack(parts, {"": Route("", 100, 10_000_000)}, lambda body: [body])
+    return b"".join(part.body for part in packed if isinstance(part, Payload))
+
+
+@given(collections)
+def test_columns_give_the_bytes_of_encode(data: MetricsData) -> None:
+    given = encoder()
+    assert bodies(data, given, given) == bodies(data, None, given)

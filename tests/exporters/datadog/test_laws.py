@@ -1,0 +1,26 @@
+"""Every law holds for Datadog, in each form of histograms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from magictel.conformance import LAWS, Place, Subject, run
+from magictel.conformance.runner import LawVerdict
+from magictel.exporters.datadog import DatadogExporter
+from magictel.exporters.datadog.settings import DatadogSettings
+from magictel.sandbox.datadog import API_KEY, APP_KEY, DatadogEmulator
+from magictel.secrets.secret import Secret
+
+
+@pytest.mark.parametrize("histograms", ["distributions", "counters", "aggregates"])
+def test_every_law_holds(histograms: Any) -> None:
+    def exporter(place: Place) -> DatadogExporter:
+        keys = {"api_key": Secret(API_KEY), "app_key": Secret(APP_KEY)}
+        given = {"url": place.origin, **keys, "histograms": histograms, **place.settings}
+        return DatadogExporter(DatadogSettings(**given), clock=place.clock)
+
+    subject = Subject("datadog", exporter, lambda clock: DatadogEmulator(clock=clock))
+    broken = {result.law.id: result.message for result in run(subject, LAWS) if result.verdict is LawVerdict.BROKEN}
+    assert broken == {}

@@ -1,0 +1,117 @@
+"""Datadog's replies as outcomes, and as findings of the ladder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from magictel.encoding.payload import Payload
+from magictel.exporters.datadog import DatadogExporter
+from magictel.exporters.datadog.settings import DatadogSettings
+from magictel.http.wire import Reply
+from magictel.model.outcome import Delivered, Outcome, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
+from magictel.sandbox.datadog import API_KEY, APP_KEY, DatadogEmulator
+from magictel.sandbox.server import Server
+from magictel.secrets.secret import Secret
+from tests.cli.running import magictel
+
+JSON = {"content-type": "application/json"}
+HTML = {"content-type": "text/html"}
+FAULTS = Path(__file__).parents[4] / "shared/reference/fault_responses.json"
+
+
+def judge(status: int, body: str, headers: dict[str, str] | None = None) -> Outcome:
+    exporter = DatadogExporter(DatadogSettings(api_key=Secret("0" * 32)), prepare=False)
+    try:
+        return exporter.judge(Payload(b"x", 5), Reply(status, headers or JSON, body.encode()))
+    finally:
+        exporter.shutdown(0)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code"),
+    [
+        (202, '{"errors":[]}', Delivered, None),
+        (202, '{"status":"ok"}', Delivered, None),
+        (202, "", Delivered, None),
+        (202, '{"ingested":1}', Unconfirmed, "http.unconfirmed"),
+        (200, "<html><body>Log in</body></html>", Rejected, None),
+        (403, '{"status":"error","code":403,"errors":["Forbidden"]}', Rejected, "dd.auth.invalid"),
+        (403, '{"errors":["API key required"]}', Rejected, "dd.auth.invalid"),
+        (403, "<html><body>403 Forbidden</body></html>", Unavailable, "dd.edge"),
+        (413, "Payload too big", TooLarge, "http.too-large"),
+        (400, '{"errors":["Payload is not in the expected format: x"]}', TooLarge, "dd.write.bad-payload"),
+        (408, '{"errors":["Request timeout"]}', Unavailable, None),
+        (429, '{"errors":["Too many requests"]}', Throttled, "dd.write.rate"),
+        (503, "", Unavailable, None),
+    ],
+)
+def test_a_reply(status: int, body: str, kind: type, code: str | None) -> None:
+    outcome = judge(status, body, HTML if body.startswith("<") else JSON)
+    assert isinstance(outcome, kind)
+    if code is not None:
+        assert getattr(outcome, "code", None) == code
+
+
+def test_a_429_waits_as_long_as_datadogs_own_header_says() -> None:
+    outcome = judge(429, "{}", {**JSON, "x-ratelimit-reset": "17"})
+    assert isinstance(outcome, Throttled)
+    assert outcome.retry_after == 17
+
+
+def test_errors_within_a_202_are_a_warning() -> None:
+    outcome = judge(202, '{"errors":["metric x: no tags"]}')
+    assert isinstance(outcome, Delivered)
+    assert outcome.warning is not None
+    assert (outcome.warning.code, outcome.warning.message) == ("dd.write.warning", "metric x: no tags")
+
+
+def test_a_sample_is_verified_and_the_ladder_passes(tmp_path: Path) -> None:
+    sent = magictel("send-sample", "datadog", "--sandbox", "--format", "json", folder=tmp_path)
+    (target,) = sent.document["targets"]
+    assert (sent.code, target["outcome"]) == (0, "verified")
+    assert magictel("check", "datadog", "--sandbox", "--round-trip", folder=tmp_path).code == 0
+
+
+@pytest.mark.parametrize("histograms", ["counters", "aggregates"])
+def test_a_sample_is_verified_in_the_other_forms_of_histograms(histograms: str, tmp_path: Path) -> None:
+    given = ("send-sample", "datadog", "--sandbox", "--set", f"histograms={histograms}", "--format", "json")
+    sent = magictel(*given, folder=tmp_path)
+    assert (sent.code, sent.document["targets"][0]["outcome"]) == (0, "verified")
+
+
+def test_without_an_application_key_a_delivery_is_unverified(tmp_path: Path) -> None:
+    with Server(DatadogEmulator()) as server:
+        environment = {**server.emulator.environment(server.origin)}
+        del environment["DD_APP_KEY"]
+        sent = magictel("send-sample", "datadog", "--format", "json", folder=tmp_path, environment=environment)
+    (target,) = sent.document["targets"]
+    assert (sent.code, target["outcome"]) == (3, "unverified")
+    assert "DD_APP_KEY" in json.dumps(target)
+
+
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [("api_key=" + "1" * 32, "dd.auth.invalid"), ("app_key=" + "1" * 40, "dd.auth.app-key")],
+)
+def test_a_wrong_key_is_named(option: str, code: str, tmp_path: Path) -> None:
+    checked = magictel("check", "datadog", "--sandbox", "--set", option, "--format", "json", folder=tmp_path)
+    text = json.dumps(checked.document)
+    assert code in text
+    assert API_KEY not in text
+    assert APP_KEY not in text
+
+
+def test_a_wrong_api_key_loses_everything_behind_a_202_and_is_seen(tmp_path: Path) -> None:
+    given = ("send-sample", "datadog", "--sandbox", "--set", "api_key=" + "1" * 32, "--force", "--format", "json")
+    sent = magictel(*given, folder=tmp_path)
+    assert sent.code != 0
+    assert sent.document["targets"][0]["outcome"] != "verified"
+
+
+def test_a_key_is_required_by_name(tmp_path: Path) -> None:
+    listed = magictel("list", folder=tmp_path)
+    assert "needs DD_API_KEY" in listed.out
+    assert magictel("check", "datadog", folder=tmp_path).code == 78

@@ -1,0 +1,166 @@
+"""StatsD: lines as a daemon reads them, datagrams that are full, and what can be known without replies."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Buckets,
+    ExponentialHistogramDataPoint,
+    HistogramDataPoint,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from magictel.conformance import LAWS, Place, Subject, run
+from magictel.conformance.runner import LawVerdict
+from magictel.encoding.withheld import Withheld
+from magictel.exporters.statsd import StatsdExporter
+from magictel.exporters.statsd.encoding import StatsdEncoder
+from magictel.exporters.statsd.settings import StatsdSettings
+from magictel.model.metrics import Kind, Series
+from magictel.sandbox.statsd import Line, StatsdEmulator
+from tests.cli.running import magictel
+from tests.exporters.datadog.test_encoding import number, stream
+from tests.fake_clock import FakeClock
+
+NOW = 1_764_000_000 * 10**9
+
+
+def lines(given: Any, point: Any, attributes: dict[str, Any] | None = None, **options: Any) -> list[Line]:
+    exporter = StatsdExporter(StatsdSettings(**options), clock=FakeClock())
+    item = StatsdEncoder(exporter).encode(Series(given, attributes or {}), point)
+    exporter.shutdown(0)
+    assert isinstance(item, bytes)
+    emulator = StatsdEmulator(clock=FakeClock())
+    emulator.receive(item)
+    assert emulator.bad == []
+    return emulator.lines
+
+
+def test_numbers() -> None:
+    assert lines(stream(), number(1.5)) == [Line("queue.size", 1.5, "g", 1, ())]
+    counted = stream(Kind.SUM, "delta", monotonic=True)
+    assert lines(counted, number(7), {"a b": "x|y"}) == [Line("queue.size", 7, "c", 1, ("a_b:x_y",))]
+
+
+def test_a_plain_daemon_gets_no_tags_and_a_negative_gauge_in_two_lines() -> None:
+    assert lines(stream(), number(-2), {"zone": "eu"}, tags="dropped") == [
+        Line("queue.size", 0, "g", 1, ()),
+        Line("queue.size", -2, "g", 1, ()),
+    ]
+    assert lines(stream(), number(2), {"zone": "eu"}, tags="joined")[0].name == "queue.size.zone.eu"
+
+
+def histogram(counts: list[int]) -> HistogramDataPoint:
+    return HistogramDataPoint({}, 0, NOW, sum(counts), 12.0, counts, [1.0, 2.0], 0.5, 4.0)
+
+
+def test_a_histogram_is_its_aggregates() -> None:
+    shown = {
+        line.name: (line.value, line.kind) for line in lines(stream(Kind.HISTOGRAM, "delta"), histogram([1, 2, 3]))
+    }
+    assert shown == {
+        "queue.size.count": (6, "c"),
+        "queue.size.sum": (12, "c"),
+        "queue.size.min": (0.5, "g"),
+        "queue.size.max": (4, "g"),
+    }
+
+
+@given(st.lists(st.integers(0, 60_000), min_size=3, max_size=3).filter(any))
+def test_a_distribution_counts_every_value(counts: list[int]) -> None:
+    given_lines = lines(stream(Kind.HISTOGRAM, "delta"), histogram(counts), histograms="distributions")
+    assert sum(line.weight for line in given_lines) == sum(counts)
+    assert all(0.5 <= line.value <= 4 and line.kind == "d" for line in given_lines)
+
+
+def test_an_exponential_histogram_is_a_distribution_too() -> None:
+    point = ExponentialHistogramDataPoint({}, 0, NOW, 6, 3.0, 0, 1, Buckets(0, [2]), Buckets(0, [3]), 0, -2.0, 2.0)
+    shown = lines(stream(Kind.EXPONENTIAL_HISTOGRAM, "delta"), point, histograms="distributions")
+    assert sorted((line.value, line.weight) for line in shown) == [(-1.5, 3), (0.0, 1), (1.5, 2)]
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "code"),
+    [
+        (stream(), float("inf"), "statsd.not-finite"),
+        (stream(Kind.SUM, "cumulative", monotonic=True), 1, "statsd.cumulative"),
+    ],
+)
+def test_what_statsd_has_no_form_for_is_withheld(given: Any, value: float, code: str) -> None:
+    exporter = StatsdExporter(StatsdSettings(), clock=FakeClock())
+    left_out = StatsdEncoder(exporter).encode(Series(given, {}), number(value))
+    exporter.shutdown(0)
+    assert isinstance(left_out, Withheld)
+    assert left_out.code == code
+
+
+def test_datagrams_are_full() -> None:
+    points = [NumberDataPoint({"user": f"u{at}"}, NOW - 10**10, NOW, at) for at in range(2_000)]
+    data = MetricsData(
+        [
+            ResourceMetrics(
+                Resource({}),
+                [
+                    ScopeMetrics(
+                        InstrumentationScope("x"),
+                        [Metric("orders", "", "", Sum(points, AggregationTemporality.DELTA, True))],
+                        "",
+                    )
+                ],
+                "",
+            )
+        ]
+    )
+    exporter = StatsdExporter(StatsdSettings(), clock=FakeClock())
+    sizes = [len(payload.body) for payload in exporter.payloads(data) if not isinstance(payload, Withheld)]
+    exporter.shutdown(0)
+    assert max(sizes) <= 1432
+    assert sum(sizes[:-1]) / (1432 * len(sizes[:-1])) > 0.9
+
+
+def test_every_law_holds() -> None:
+    def exporter(place: Place) -> StatsdExporter:
+        return StatsdExporter(StatsdSettings(port=place.port, **place.settings), clock=place.clock)
+
+    subject = Subject("statsd", exporter, lambda clock: StatsdEmulator(clock=clock))
+    broken = {result.law.id: result.message for result in run(subject, LAWS) if result.verdict is LawVerdict.BROKEN}
+    assert broken == {}
+
+
+def test_a_port_at_which_nothing_listens_is_named(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    checked = magictel("check", "statsd", "--set", f"port={port}", folder=tmp_path)
+    assert checked.code == 1
+    assert "statsd.refused" in checked.out
+
+
+def test_a_unix_socket(tmp_path: Path) -> None:
+    path = tmp_path / "dsd.socket"
+    assert "statsd.refused" in magictel("check", "statsd", "--set", f"socket={path}", folder=tmp_path).out
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as agent:
+        agent.bind(str(path))
+        agent.settimeout(5)
+        assert magictel("send-sample", "statsd", "--set", f"socket={path}", folder=tmp_path).code == 3
+        assert b"|#" in b"".join(agent.recv(65535) for _ in range(3))
+
+
+def test_a_sample_is_sent_and_not_confirmed(tmp_path: Path) -> None:
+    sent = magictel("send-sample", "statsd", "--sandbox", "--format", "json", folder=tmp_path)
+    (target,) = sent.document["targets"]
+    assert (sent.code, target["outcome"]) == (3, "unverified")
