@@ -36,7 +36,7 @@ def targets(
 ) -> Iterator[list[Chosen]]:
     """Yield the chosen targets; with `sandbox`, pointed at emulators that stop with the context, and prepared unless `bare`.
 
-    Without a name, use every exporter that has an emulator, with default settings: the environment's CAs and keys belong to real
+    Without a name, use every exporter whose backend has an emulator and replies, with default settings: the environment's CAs and keys belong to real
     backends. A target of the file keeps its settings except the address.
     """
     if not sandbox:
@@ -59,7 +59,7 @@ def targets(
             return _keys(spec.exporter, room.environment(spec.exporter))
 
         chosen = chosen_targets(
-            named or list(room.emulators),
+            named or _replying(room),
             config=config,
             sets=sets,
             env=environment() if from_file else {},
@@ -70,6 +70,13 @@ def targets(
         if not bare:
             _prepare(room, chosen)
         yield chosen
+
+
+def _replying(room: Sandbox) -> list[str]:
+    """Return the exporters whose backends reply: what is sent to others stays unverified, so they are used only by name."""
+    from magictel.sandbox.emulator import DatagramEmulator
+
+    return [name for name, emulator in room.emulators.items() if not isinstance(emulator, DatagramEmulator)]
 
 
 def prepare_all(room: Sandbox) -> None:

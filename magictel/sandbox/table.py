@@ -19,13 +19,13 @@ from magictel.secrets.patterns import masked
 
 GROUP = "magictel.emulators"
 _BUILT_IN: Mapping[str, tuple[str, str]] = {
-    "datadog": ("magictel.sandbox.datadog", "DatadogEmulator"),
-    "newrelic": ("magictel.sandbox.newrelic", "NewRelicEmulator"),
     "elasticsearch": ("magictel.sandbox.elasticsearch", "ElasticsearchEmulator"),
     "opensearch": ("magictel.sandbox.elasticsearch", "OpenSearchEmulator"),
     "otlp": ("magictel.sandbox.otlp", "OtlpEmulator"),
     "prometheus": ("magictel.sandbox.prometheus_page", "PrometheusPageEmulator"),
     "prometheus-remote-write": ("magictel.sandbox.prometheus_remote_write", "PrometheusRemoteWriteEmulator"),
+    "datadog": ("magictel.sandbox.datadog", "DatadogEmulator"),
+    "newrelic": ("magictel.sandbox.newrelic", "NewRelicEmulator"),
     "statsd": ("magictel.sandbox.statsd", "StatsdEmulator"),
 }
 _MEMBERS = {

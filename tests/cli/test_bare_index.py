@@ -124,7 +124,11 @@ def test_a_replay_is_of_data_that_somebody_wants_there_and_warns(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "words",
-    [("replay", "@gateway", "--verify"), ("send-sample",), ("check", "--round-trip")],
+    [
+        ("replay", "@gateway", "--to", "elasticsearch", "--to", "opensearch", "--verify"),
+        ("send-sample",),
+        ("check", "--round-trip"),
+    ],
     ids=lambda words: words[0],
 )
 def test_the_sandbox_is_prepared_and_green(words: tuple[str, ...], tmp_path: Path) -> None:

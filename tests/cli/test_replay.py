@@ -70,7 +70,7 @@ def to_file(folder: Path, *arguments: str, out: str = "out.jsonl") -> tuple[Ran,
 def test_what_comes_with_the_package_is_replayed_at_once(tmp_path: Path, shipped: str) -> None:
     ran = magictel("replay", shipped, "--sandbox", folder=tmp_path)
     assert ran.code == 0, ran
-    assert "all 4 targets accepted" in ran.last
+    assert "all 6 targets accepted" in ran.last
     assert ran.err.startswith("prometheus is left out: it is scraped, so nothing can be sent to it\nshift ")
     assert "points/s" not in ran.err + ran.out
 

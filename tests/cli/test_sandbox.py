@@ -24,8 +24,14 @@ def test_it_prints_export_lines_and_ends_by_itself(tmp_path: Path) -> None:
     *variables, enabled, over_grpc = lines
     addresses = [line for line in variables if re.fullmatch(r"export [A-Z_]+=http://127\.0\.0\.1:\d+[a-z0-9/]*", line)]
     others = [line.partition("=")[0] for line in variables if line not in addresses]
-    assert len(addresses) >= len(sandbox.names()), lines
-    assert others == ["export OTEL_EXPORTER_PROMETHEUS_HOST", "export OTEL_EXPORTER_PROMETHEUS_PORT"]
+    by_host_and_port = {"prometheus", "statsd"}
+    assert len(addresses) >= len(sandbox.names()) - len(by_host_and_port), lines
+    assert others == [
+        *("export OTEL_EXPORTER_PROMETHEUS_HOST", "export OTEL_EXPORTER_PROMETHEUS_PORT"),
+        *("export DD_API_KEY", "export DD_APP_KEY"),
+        *("export NEW_RELIC_LICENSE_KEY", "export NEW_RELIC_USER_KEY", "export NEW_RELIC_ACCOUNT_ID"),
+        *("export STATSD_HOST", "export STATSD_PORT"),
+    ]
     assert enabled == f"export ENABLED_EXPORTERS={','.join(sandbox.names())}"
     assert over_grpc.startswith("# OTLP over gRPC: export OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://127.0.0.1:")
 
