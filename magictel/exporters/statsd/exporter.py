@@ -42,7 +42,7 @@ class StatsdExporter(Exporter[StatsdSettings]):
     cost = "A line of about 60 bytes for each number."
 
     def __init__(self, settings: StatsdSettings | None = None, **options: Any) -> None:
-        self._socket: socket.socket | None = None
+        self._sockets: dict[str, socket.socket] = {}
         super().__init__(settings, **options)
 
     def endpoint(self) -> str:
@@ -76,16 +76,19 @@ class StatsdExporter(Exporter[StatsdSettings]):
 
     def close(self) -> None:
         """Close the socket; the next datagram opens one."""
-        given, self._socket = self._socket, None
-        if given is not None:
-            given.close()
+        known = self._sockets.pop("", None)
+        if known is not None:
+            known.close()
 
     def _connected(self, timeout: float) -> socket.socket:
-        if self._socket is None:
+        known = self._sockets.get("")
+        if known is None:
             opened = self._opened(timeout)
-            self._socket = opened
-        self._socket.settimeout(max(0.001, timeout))
-        return self._socket
+            known = self._sockets.setdefault("", opened)  # atomic: threads that come together get the same one
+            if known is not opened:
+                opened.close()
+        known.settimeout(max(0.001, timeout))
+        return known
 
     def _opened(self, timeout: float) -> socket.socket:
         """Return a connected socket: the system then reports a port at which nothing listens, with a later datagram."""

@@ -24,8 +24,6 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.conformance import LAWS, Place, Subject, run
-from magictel.conformance.runner import LawVerdict
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.statsd import StatsdExporter
 from magictel.exporters.statsd.encoding import StatsdEncoder
@@ -130,15 +128,6 @@ def test_datagrams_are_full() -> None:
     exporter.shutdown(0)
     assert max(sizes) <= 1432
     assert sum(sizes[:-1]) / (1432 * len(sizes[:-1])) > 0.9
-
-
-def test_every_law_holds() -> None:
-    def exporter(place: Place) -> StatsdExporter:
-        return StatsdExporter(StatsdSettings(port=place.port, **place.settings), clock=place.clock)
-
-    subject = Subject("statsd", exporter, lambda clock: StatsdEmulator(clock=clock))
-    broken = {result.law.id: result.message for result in run(subject, LAWS) if result.verdict is LawVerdict.BROKEN}
-    assert broken == {}
 
 
 def test_a_port_at_which_nothing_listens_is_named(tmp_path: Path) -> None:
