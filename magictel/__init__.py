@@ -49,10 +49,11 @@ Where to look first; `NAME` is a backend, and every backend has the same file na
     waits and queues          delivery.backoff, delivery.circuit_breaker, delivery.rate_limit, delivery.outbox; the counts: delivery.ledger
     temporality               encoding.deltas (cumulative to delta), encoding.intervals (a series), encoding.totals (delta to cumulative)
     reading points back       exporters.NAME.readback; Prometheus' query API: promql.readback; until they are visible: verify.polling
-    sent against seen         verify.sample, verify.replay; allowed differences: formats.lossy
-    check, rung by rung       ladder.climb, ladder.steps; a backend's own: exporters.NAME.probes
+    sent against seen         model.verification (field by field), verify.sample, verify.replay; allowed differences: formats.lossy
+    check, rung by rung       model.finding (the rungs), ladder.climb, ladder.steps; a backend's own: exporters.NAME.probes
     host name resolution      net.dns; its rung: ladder.dns
     masking of secrets        secrets.redactor (values of settings), secrets.patterns (what looks like one), encoding.redaction (attributes)
+    settings of an exporter   settings.model (its base classes), settings.login; a backend's own: exporters.NAME.settings
     origin of a setting       settings.load, settings.interpolate (`${VAR}`), settings.locate (which file), settings.trust
     reading OTLP JSON         sources.otlp_json (lines), formats.otlp.messages (the members)
     exit codes, failures      cli.exit_codes, cli.errors

@@ -89,7 +89,8 @@ def test_the_sandbox_holds_for_every_emulator(tmp_path: Path) -> None:
     ran = magictel("check", "--sandbox", "--round-trip", "--format", "json", folder=tmp_path)
     assert ran.code == 0, ran
     assert ran.document["schema"] == "magictel.check/1"
-    assert [target["target"] for target in ran.document["targets"]] == list(sandbox.names())
+    replying = [name for name in sandbox.names() if name != "statsd"]
+    assert [target["target"] for target in ran.document["targets"]] == replying
     for target in ran.document["targets"]:
         assert [rung["rung"] for rung in target["rungs"]] == RUNGS
         assert target["rungs"][-1]["outcome"] in {"pass", "warn"}, target["rungs"][-1]
