@@ -47,6 +47,7 @@ class Totals:
         stream, of_stream = group.stream, self._stream(group.stream)
         arithmetic = ARITHMETIC[stream.kind]
         totals = Columns([], [], [], [])
+        columns: tuple[list[Any], ...] = totals
         kept: list[int] = []
         for at, (attributes, amount, start, time) in enumerate(zip(*columns_of(group), strict=True)):
             series = of_stream, self._identity(attributes)
@@ -63,7 +64,7 @@ class Totals:
                 self._totals[series] = total, begin, time
                 self._totals.move_to_end(series)
             kept.append(at)
-            for column, value in zip(totals, (attributes, total, begin, time), strict=True):
+            for column, value in zip(columns, (attributes, total, begin, time), strict=True):
                 column.append(value)
         while len(self._totals) > _MOST_SERIES:
             self._totals.popitem(last=False)
