@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import compress
 
+from magictel.encoding.payload import Payload
 from magictel.encoding.withheld import Withheld
 from magictel.model.metrics import Group, Series, times_of
+from magictel.model.outcome import Outcome, Rejected, TooLarge
+
+_MOST_BATCHES = 1_000
 
 
 def within(
@@ -30,6 +34,36 @@ def within(
                 yield Withheld(code, message, str(Series(group.stream, point.attributes or {})))
         if any(inside):
             yield replace(group, points=list(compress(group.points, inside)), attributes=None)
+
+
+class Expiry:
+    """The oldest time of each collection, which shows cheaply that none of its points became too old in the outbox."""
+
+    def __init__(self) -> None:
+        self._oldest: dict[int, int] = {}
+
+    def noting(self, parts: Iterable[Group | Withheld], batch: int) -> Iterator[Group | Withheld]:
+        """Pass on a collection, and remember its oldest time."""
+        if len(self._oldest) >= _MOST_BATCHES:
+            self._oldest.clear()  # what is not known is read from the payload
+        for part in parts:
+            if isinstance(part, Group):
+                oldest = min(times_of(part.points))
+                self._oldest[batch] = min(oldest, self._oldest.get(batch, oldest))
+            yield part
+
+    def outcome(
+        self, payload: Payload, earliest: float, seconds: Callable[[], Sequence[float]], code: str, rule: str
+    ) -> Outcome | None:
+        """Return the outcome of a payload with points older than `earliest`: rejected, or split if others are not; None without such
+        points. `seconds`: reads the points' times from the payload.
+        """
+        if self._oldest.get(payload.batch, 0) >= earliest * 1e9:
+            return None
+        times = seconds()
+        old = sum(time < earliest for time in times)
+        message = f"it became too old while it waited: {rule}"
+        return None if not old else (Rejected if old == len(times) else TooLarge)(code, message)
 
 
 def _distance(seconds: float) -> str:

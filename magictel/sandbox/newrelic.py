@@ -22,7 +22,7 @@ _QUERY = re.compile(
     r"SELECT (?P<select>.+?) FROM Metric(?: WHERE (?P<where>.+?))?(?: FACET (?P<facet>.+?))?"
     r" SINCE (?P<since>\d+|1 MINUTE AGO)(?: UNTIL (?P<until>\d+))?(?: LIMIT MAX)?"
 )
-_AGGREGATE = re.compile(r"(\w+)\((`[^`]+`|\*)\) AS '(\w+)'")
+_AGGREGATE = re.compile(r"(\w+)\((`[^`]+`|\*)\) AS '([^']+)'")
 _CONDITION = re.compile(r"`?([^`= ]+)`? = '([^']*)'")
 Handler = Callable[[Request], Reply]
 
@@ -107,7 +107,7 @@ class NewRelicEmulator:
         if variables["account"] != ACCOUNT:
             return json_reply({"data": {"actor": {"account": None}}, "errors": [{"message": "Access denied."}]})
         query = _QUERY.fullmatch(variables["nrql"])
-        if query is None:
+        if query is None or (query["facet"] or "").count(",") > 4:  # FACET takes five attributes at most
             return json_reply({"data": None, "errors": [{"message": "NRQL Syntax Error"}]})
         return json_reply({"data": {"actor": {"account": {"nrql": {"results": self._rows(query)}}}}})
 
@@ -144,9 +144,12 @@ class NewRelicEmulator:
             self.metrics.append(Stored(name, kind, value, milliseconds, attributes))
 
 
-def _aggregated(function: str, argument: str, metrics: list[Stored]) -> float:
+def _aggregated(function: str, argument: str, metrics: list[Stored]) -> Any:
     if argument == "*":
         return len(metrics)
+    name = argument.strip("`")
+    if name != metrics[-1].name:
+        return metrics[-1].attributes.get(name)
     values = [metric.value for metric in metrics]
     if function == "latest":
         return float(values[-1])

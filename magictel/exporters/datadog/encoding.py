@@ -9,25 +9,43 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
 from magictel.encoding.columns import by_distinct, little_endian, pieces
-from magictel.encoding.protobuf import field, packed_varints, varint, zigzag
+from magictel.encoding.protobuf import Fields, all_of, field, packed_varints, varint, zigzag
 from magictel.encoding.templates import Constant, Filled
-from magictel.encoding.window import within
+from magictel.encoding.window import Expiry, within
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.datadog import sketch
 from magictel.exporters.datadog.names import bound, metric_name, tag, tags_of
 from magictel.exporters.datadog.settings import DatadogSettings
-from magictel.model.identity_cache import StreamCache
-from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, starts_of, times_of, values_of
+from magictel.model.identity_cache import IdentityCache, StreamCache
+from magictel.model.metrics import (
+    Attributes,
+    Group,
+    Kind,
+    Point,
+    Series,
+    Stream,
+    attributes_of,
+    starts_of,
+    times_of,
+    values_of,
+)
 from magictel.plugin.interface import Encoder
 
 WINDOW = 3600.0, 600.0
 """Seconds before and after now within which Datadog stores points."""
-_RULE = "Datadog drops points older than an hour or more than ten minutes ahead"
+RULE = "Datadog drops points older than an hour or more than ten minutes ahead"
+_KEEPS = "it keeps only one point of a second"
+_SAME_SECOND = "another point of this series has the same second, and Datadog keeps only one"
+_SECOND = 1_000_000_000
+_RECENT = 2
+"""Seconds before the latest one whose points are remembered, for the next collection."""
+_Claim = tuple[Stream, Attributes, int]
 COUNT, GAUGE = 1, 3
 """`MetricType` of the intake."""
 _HOST = ("datadog.host.name", "host.name")
@@ -62,10 +80,53 @@ class DatadogEncoder(Encoder[Any]):
         super().__init__(exporter)
         self._settings: DatadogSettings = exporter.settings
         self._heads: StreamCache[tuple[list[str], str]] = StreamCache(self._head, 10_000)
+        self.expiry = Expiry()
+        self._tagged = IdentityCache[Any, frozenset[str]](lambda given: frozenset(tags_of(given or {})), 200_000)
+        self._taken: dict[int, dict[Hashable, _Claim]] = {}
+        """The points of the latest second that was sent, by series as Datadog stores them."""
+
+    def deduplicate(self, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
+        """Move counts whose second is taken to the next free one, and leave out other points: Datadog would keep only the last of them."""
+        taken = self._taken
+        for group in groups:
+            stream = group.stream
+            if self.exporter.route_of(stream):  # distributions of a second are merged
+                yield group
+                continue
+            series = metric_name(stream.name), self.host(stream), frozenset(self._heads(stream)[0])
+            moved: dict[int, Point | None] = {}
+            for at, (given, time) in enumerate(zip(attributes_of(group.points), times_of(group.points), strict=True)):
+                second, place = time // _SECOND, (*series, self._tagged(given))
+                claim = stream, given or {}, time
+                other = taken.setdefault(second, {}).setdefault(place, claim)
+                if other is claim or other == claim:  # a repeat costs nothing
+                    continue
+                if stream.temporality == "delta":
+                    while place in taken.setdefault(second, {}):
+                        second += 1
+                    taken[second][place] = claim
+                    moved[at] = replace(group.points[at], time_unix_nano=second * _SECOND)
+                    continue
+                moved[at] = None
+                same = other[:2] == claim[:2]
+                message = (
+                    _SAME_SECOND if same else f"Datadog stores it as the same series as {Series(*other[:2])}: {_KEEPS}"
+                )
+                yield Withheld("dd.collision", message, str(Series(stream, given or {})), refused=not same)
+            if not moved:
+                yield group
+                continue
+            changed = (moved.get(at, point) for at, point in enumerate(group.points))
+            points = [point for point in changed if point is not None]
+            if points:
+                yield replace(group, points=points, attributes=None)
+        newest = max(taken, default=0)
+        self._taken = {second: taken[second] for second in taken if second >= newest - _RECENT}
 
     def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
         """Leave out points whose time Datadog does not accept: it would drop them in silence."""
-        return within(groups, self.exporter.clock.now(), WINDOW, "dd.loss.timestamp", _RULE)
+        parts = within(groups, self.exporter.clock.now(), WINDOW, "dd.loss.timestamp", RULE)
+        return self.expiry.noting(parts, batch)
 
     # ---- the plain truth ---------------------------------------------------------------------------------------------
 
@@ -80,11 +141,10 @@ class DatadogEncoder(Encoder[Any]):
         tags = self.tags(series)
         if isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
             return self._histogram(series, point, name, tags)
-        value = float(point.value)
-        if not math.isfinite(value):
+        if not _is_finite(point.value):
             return Withheld("dd.not-finite", "Datadog has no NaN and no infinity", stream.name)
         kind = COUNT if stream.temporality == "delta" else GAUGE
-        return self._series(series, name, tags, value, point, kind)
+        return self._series(series, name, tags, float(point.value), point, kind)
 
     def tags(self, series: Series) -> list[str]:
         """Return the tags of a series: of its attributes, its resource, and the settings."""
@@ -136,7 +196,7 @@ class DatadogEncoder(Encoder[Any]):
 
     def _histogram(self, series: Series, point: Any, name: str, tags: Sequence[str]) -> bytes | Withheld:
         stream = series.stream
-        if not math.isfinite(point.sum):
+        if not _is_finite(point.sum):
             return Withheld("dd.not-finite", "Datadog has no NaN and no infinity", stream.name)
         if self._settings.histograms == "distributions":
             return self._sketch(series, point, name, tags)
@@ -184,7 +244,7 @@ class DatadogEncoder(Encoder[Any]):
             numbers = pieces(little_endian("d", values_of(points)), 8)
         except OverflowError:
             return None
-        if not math.isfinite(sum(map(abs, values_of(points)))):
+        if not _is_finite(sum(map(abs, values_of(points)))):
             return None
         times = by_distinct(times_of(points), lambda nanos: varint(nanos // 1_000_000_000))
         if set(map(len, times)) != {_EPOCH_WIDTH}:
@@ -211,6 +271,12 @@ class DatadogEncoder(Encoder[Any]):
         return [heads, b"\x10", after]
 
 
+def seconds_of(item: bytes) -> int:
+    """Return the time of an item that `DatadogEncoder` encoded."""
+    fields = Fields(all_of(item, 1)[0])
+    return Fields(fields.content(7)).number(1) if 7 in fields else Fields(fields.content(4)).number(2)
+
+
 def _interval(point: Any) -> int:
     return _seconds(point.start_time_unix_nano, point.time_unix_nano)
 
@@ -218,6 +284,13 @@ def _interval(point: Any) -> int:
 def _seconds(start: int | None, end: int) -> int:
     """Return the length of a delta's interval in whole seconds; 0 if it is not known."""
     return max(1, round((end - start) / 1e9)) if start and end > start else 0
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the decimals of 64 bits
+        return False
 
 
 def _text(place: int, text: str) -> bytes:

@@ -57,7 +57,7 @@ class DatadogProbes(HttpExporter[DatadogSettings]):
         if _validated(reply):
             return Finding.passed(Rung.AUTH, "the API key is valid")
         if reply.status in (401, 403) and not reply.looks_like_html:
-            message = f"{reply.status}: the API key is not valid at {self.settings.site}{self._shape()}"
+            message = f"{reply.status}: the API key is not valid at {wire.endpoint}{self._shape()}"
             remedy = "copy the API key (not the application key) of this site again: Organization Settings, API Keys"
             return Finding.failed(Rung.AUTH, "dd.auth.invalid", message, remedy, first_bytes=wire.first_bytes(reply))
         busy = unavailable(reply, wire, self.clock.now(), _API)
@@ -80,7 +80,8 @@ class DatadogProbes(HttpExporter[DatadogSettings]):
         if not isinstance(answer, Unreadable):
             return Finding.passed(Rung.HEALTH, "the application key may query")
         key = self.settings.app_key.reveal()
-        shape = "" if _APP_KEY.fullmatch(key) else "; it does not look like one (40 hex digits, or ddapp_…)"
+        unlike = answer.code == "dd.auth.app-key" and not _APP_KEY.fullmatch(key)
+        shape = "; it does not look like an application key (40 hex digits, or ddapp_…)" if unlike else ""
         return Finding.warned(Rung.HEALTH, answer.code, f"{answer.message}{shape}", answer.remedy)
 
     def query_wire(self, wire: Wire | None = None) -> Wire:
@@ -96,7 +97,7 @@ class DatadogProbes(HttpExporter[DatadogSettings]):
         key = self.settings.api_key.reveal()
         if _APP_KEY.fullmatch(key):
             return "; it looks like an application key"
-        return "" if _API_KEY.fullmatch(key) else "; it does not look like one (32 hex digits)"
+        return "" if _API_KEY.fullmatch(key) else "; it does not look like an API key (32 hex digits)"
 
 
 def _validated(reply: Reply) -> bool:

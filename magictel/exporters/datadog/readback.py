@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
@@ -19,9 +19,6 @@ from magictel.http.asking import ask
 from magictel.model.metrics import Point, Series
 from magictel.model.verification import POINT, RUN_ID, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.plugin.http_exporter import HttpReadBack
-
-if TYPE_CHECKING:
-    pass
 
 _AROUND = 60
 """Seconds before and after the run that queries include: Datadog aligns the beginnings of intervals."""
@@ -45,10 +42,11 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
         name = metric_name(series.stream.name)
         if not isinstance(encoded, bytes):
             return None
-        labels = dict(each.partition(":")[::2] for each in encoder.tags(series))
+        tags = [each for each in encoder.tags(series) if ":" in each]  # a tag without a value groups nothing
+        labels = dict(each.partition(":")[::2] for each in tags)
         fields: dict[str, Value] = {"name": series.stream.name, **{f"tags.{key}": text for key, text in labels.items()}}
         for key, value in series.attributes.items():  # as sent, not as Datadog writes it
-            if isinstance(value, str) and tag(f"{key}:{value}"):
+            if isinstance(value, str) and ":" in tag(f"{key}:{value}"):
                 fields[f"tags.{tag_key(key)}"] = value
         fields |= {part: float(number) for part, number in self._numbers(point)}
         place = labels.get(tag_key(POINT), "")
@@ -107,7 +105,9 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
         text = f"{aggregate.format(name)}{{{run}}} by {{{','.join(keys)}}}"
         since, until = int(query.since) - _AROUND, int(query.until) + _AROUND
         address = f"{QUERY}?{urllib.parse.urlencode({'from': since, 'to': until, 'query': text})}"
-        answer = ask(self.exporter.query_wire(), address, QUERY_RULES)
+        answer = ask(
+            self.exporter.query_wire(), address, QUERY_RULES, accept=lambda reply: reply.get("status", "ok") == "ok"
+        )
         if isinstance(answer, Unreadable):
             return answer
         rows: list[tuple[Mapping[str, str], list[float]]] = []

@@ -119,12 +119,17 @@ def _overlap(shares: dict[int, float], sign: int, index: int, scale: int, count:
     base = math.ldexp(1.0, -scale)  # the logarithm to base 2 of the ratio of two bounds
     low, high = _power(index * base), _power((index + 1) * base)
     at = math.floor(math.log(low) / _LOG_GAMMA + _BIAS + 0.5)
-    while at < _LARGEST_KEY and (lower := _GAMMA ** (at - _BIAS - 0.5)) < high:
+    rest = float(count)
+    while low < high and at < _LARGEST_KEY and (lower := _GAMMA ** (at - _BIAS - 0.5)) < high:
         lower, upper = max(lower, low), min(_GAMMA ** (at - _BIAS + 0.5), high)
         share = (upper - lower) / (high - low) * count
         bin_key = sign * at if at > 0 else 0
         shares[bin_key] = shares.get(bin_key, 0.0) + share
+        rest -= share
         at += 1
+    if rest > count * 1e-9:  # beyond the keys, or a bucket narrower than two adjacent floats
+        bin_key = sign * max(0, min(at, _LARGEST_KEY))
+        shares[bin_key] = shares.get(bin_key, 0.0) + rest
 
 
 def _power(exponent: float) -> float:
@@ -157,11 +162,14 @@ def _or(edge: float | None, otherwise: float) -> float:
 def _limited(keys: list[int], counts: dict[int, int]) -> tuple[list[int], list[int]]:
     """Return keys and counts with at most as many bins as the agent's sketches have: the lowest ones are merged."""
     limited: Bins = []
+    largest = max(
+        _LARGEST_COUNT, sum(counts.values()) // (_MOST_BINS // 2)
+    )  # a huge count must not become millions of bins
     for bin_key in keys:
         left = counts[bin_key]
-        while left > _LARGEST_COUNT:
-            limited.append((bin_key, _LARGEST_COUNT))
-            left -= _LARGEST_COUNT
+        while left > largest:
+            limited.append((bin_key, largest))
+            left -= largest
         limited.append((bin_key, left))
     if len(limited) > _MOST_BINS:
         surplus = len(limited) - _MOST_BINS + 1

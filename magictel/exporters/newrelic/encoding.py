@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,18 +17,23 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from magictel.encoding.columns import by_distinct
 from magictel.encoding.payload import Payload
 from magictel.encoding.templates import Constant, Filled
-from magictel.encoding.window import within
+from magictel.encoding.window import Expiry, within
 from magictel.encoding.withheld import Withheld
 from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, starts_of, times_of, values_of
+from magictel.model.metrics import attributes_of as attributes_of_points
 from magictel.plugin.interface import Encoder
 
 WINDOW = 48 * 3600.0, 24 * 3600.0
 """Seconds before and after now within which New Relic stores points."""
-_RULE = "New Relic drops points older than two days or more than a day ahead"
-_LONGEST_NAME, _LONGEST_VALUE = 255, 4096
+RULE = "New Relic drops points older than two days or more than a day ahead"
+_LONGEST_NAME, _LONGEST_VALUE, _MOST_ATTRIBUTES = 255, 4096, 150
+_TIME = re.compile(rb',"timestamp":(\d+)')
 FRAME = len(b"[]")
 ENVELOPE = len(b'{"common":{"attributes":},"metrics":[]},')
+_MANY = (
+    f"it has more than {_MOST_ATTRIBUTES} attributes, with those of its resource: New Relic would drop it in silence"
+)
 RESERVED = frozenset({"accountId", "appId", "eventType", "metricName", "timestamp", "endTimestamp", "interval.ms"})
 """Attributes that New Relic gives a meaning of its own, or drops."""
 
@@ -38,6 +44,7 @@ class NewRelicEncoder(Encoder[Any]):
     def __init__(self, exporter: Any) -> None:
         super().__init__(exporter)
         self._envelopes: StreamCache[tuple[bytes]] = StreamCache(_envelope, 10_000)
+        self.expiry = Expiry()
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """Return the point as a metric, or why it is left out."""
@@ -48,6 +55,10 @@ class NewRelicEncoder(Encoder[Any]):
         value = _value(point)
         if value is None:
             return Withheld("nr.not-finite", "JSON has no NaN and no infinity", stream.name)
+        most = _MOST_ATTRIBUTES - 2  # the scope's are two
+        given = {**stream.resource, **series.attributes}
+        if len(given) > most and len(attributes_of(given)) > most:
+            return Withheld("nr.attributes", _MANY, stream.name, refused=True)
         start = point.start_time_unix_nano if stream.temporality == "delta" else None
         return (
             _head(stream)
@@ -58,7 +69,8 @@ class NewRelicEncoder(Encoder[Any]):
 
     def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
         """Leave out points whose time New Relic does not accept: it would drop them in silence."""
-        return within(groups, self.exporter.clock.now(), WINDOW, "nr.write.time", _RULE)
+        parts = within(groups, self.exporter.clock.now(), WINDOW, "nr.write.time", RULE)
+        return self.expiry.noting(parts, batch)
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """Return value and time of numbers; None for histograms and for values that JSON does not have."""
@@ -68,8 +80,11 @@ class NewRelicEncoder(Encoder[Any]):
             values = orjson.dumps(values_of(points))[1:-1].split(b",")
         except TypeError:  # an integer beyond 64 bits
             return None
-        if b"null" in values:
+        if b"null" in values or max(values_of(points)) >= 1 << 63:  # which orjson writes, and New Relic drops
             return None
+        most = max(map(len, filter(None, attributes_of_points(points))), default=0)
+        if most + len(stream.resource) > _MOST_ATTRIBUTES - 2:
+            return None  # `encode` counts them exactly
         interval = 0
         if stream.temporality == "delta":
             intervals = set(map(_interval, starts_of(points), times_of(points)))
@@ -104,6 +119,13 @@ class NewRelicEncoder(Encoder[Any]):
         return b"[" + b",".join(parts) + b"]"
 
 
+def seconds_of(item: bytes) -> float:
+    """Return the time of an item that `NewRelicEncoder` encoded."""
+    time = _TIME.search(item)
+    assert time is not None
+    return int(time[1]) / 1000
+
+
 def kind_of(stream: Stream) -> str:
     """Return the type of a stream's metrics in New Relic."""
     if stream.kind not in (Kind.GAUGE, Kind.SUM):
@@ -119,8 +141,8 @@ def attributes_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if isinstance(value, str):
             written[key] = value[:_LONGEST_VALUE]
-        elif isinstance(value, bool | int):
-            written[key] = value
+        elif isinstance(value, bool | int):  # an integer beyond 64 bits would cost the whole request
+            written[key] = value if -(1 << 63) <= value < 1 << 63 else str(value)
         elif isinstance(value, float):
             written[key] = value if math.isfinite(value) else str(value)
         elif value is not None:
@@ -143,17 +165,26 @@ def _problem(stream: Stream) -> tuple[str, str] | None:
 
 def _value(point: Any) -> Any:
     if not isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
-        value = point.value if -(1 << 63) <= point.value < 1 << 63 else float(point.value)
-        return value if math.isfinite(value) else None
-    numbers: dict[str, Any] = {"count": point.count, "sum": point.sum}
+        return _number(point.value)
+    numbers: dict[str, Any] = {"count": _number(point.count), "sum": _number(point.sum)}
     for edge in ("min", "max"):
         value = getattr(point, edge)
         if (
             value is None or not point.count
         ):  # a summary needs both: the mean is the only value known to lie between them
             value = point.sum / point.count if point.count else 0.0
-        numbers[edge] = value
-    return numbers if all(map(math.isfinite, numbers.values())) else None
+        numbers[edge] = _number(value)
+    return None if None in numbers.values() else numbers
+
+
+def _number(value: float) -> float | None:
+    """Return a number that New Relic accepts: an integer of 64 bits or a finite decimal; None for others."""
+    if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
+        return value
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 def _head(stream: Stream) -> bytes:
@@ -174,5 +205,5 @@ def _interval(start: int | None, end: int) -> int:
 
 def _envelope(stream: Stream) -> tuple[bytes]:
     scope = {"otel.library.name": stream.scope_name, "otel.library.version": stream.scope_version}
-    shared = {**attributes_of(stream.resource), **{key: value for key, value in scope.items() if value}}
-    return (orjson.dumps(shared),)
+    shared = {**stream.resource, **{key: value for key, value in scope.items() if value}}
+    return (orjson.dumps(attributes_of(shared)),)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 
+from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.exporters.newrelic.encoding import ENVELOPE, FRAME, WINDOW, NewRelicEncoder
+from magictel.exporters.newrelic.encoding import ENVELOPE, FRAME, RULE, WINDOW, NewRelicEncoder, seconds_of
 from magictel.exporters.newrelic.errors import RULES
 from magictel.exporters.newrelic.probes import INTAKE, NewRelicProbes
 from magictel.exporters.newrelic.readback import NewRelicReadBack
@@ -36,7 +37,8 @@ class NewRelicExporter(NewRelicProbes):
         "New Relic answers 202 to every payload and drops in silence: only a read-back, which needs NEW_RELIC_USER_KEY, proves arrival.",
         "Histograms become summaries (count, sum, min, max): buckets are not sent; the exporter otlp sends them (preset newrelic).",
         "Points older than 48 hours or more than 24 hours ahead are withheld: New Relic would drop them in silence.",
-        "Names have 255 characters at most, values of attributes 4096; lists become text.",
+        "Names have 255 characters at most, values of attributes 4096: longer values are cut. Lists become text.",
+        "A point has 150 attributes at most, with those of its resource: one with more is rejected.",
         "NaN and infinity are withheld. Exemplars and descriptions are not sent.",
     )
     cost = "About 200 bytes of ingest for each point."
@@ -58,6 +60,19 @@ class NewRelicExporter(NewRelicProbes):
         return replace(
             request, headers={**request.headers, "x-request-id": str(uuid.UUID(bytes=payload.id, version=4))}
         )
+
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        """As over HTTP, but for points that became too old in the outbox: New Relic would answer 202 and drop them."""
+        assert isinstance(self.encoder, NewRelicEncoder)
+        earliest = self.clock.now() - WINDOW[0]
+        expired = self.encoder.expiry.outcome(
+            payload,
+            earliest,
+            lambda: [seconds_of(item) for item in payload.cut(self.encoder.split).items()],
+            "nr.write.time",
+            RULE,
+        )
+        return super().attempt(payload, timeout) if expired is None else Attempted(expired)
 
     def window(self) -> tuple[float, float]:
         """Return New Relic's: two days and one day."""

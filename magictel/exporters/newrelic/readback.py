@@ -1,4 +1,4 @@
-"""Read-back by NRQL: one query for each metric of a run, faceted by the attributes of its points."""
+"""Read-back by NRQL: one query for each metric of a run, faceted by the name of its points: FACET takes five attributes at most."""
 
 from __future__ import annotations
 
@@ -67,17 +67,17 @@ class NewRelicReadBack(HttpReadBack[NewRelicProbes]):
             aggregates = ", ".join(
                 f"{function}({_quoted(name)}) AS '{part}'" for part, function in _SELECT[kind].items()
             )
+            attributes = "".join(f", latest({_quoted(key)}) AS 'attributes.{key}'" for key in keys)
             rows = self.exporter.nrql(
-                f"SELECT {aggregates}, count(*) AS 'copies' FROM Metric WHERE {_quoted(RUN_ID)} = '{query.run_id}'"
+                f"SELECT {aggregates}{attributes}, count(*) AS 'copies' FROM Metric WHERE {_quoted(RUN_ID)} = '{query.run_id}'"
                 f" AND metricName = '{name}'"
-                f" FACET {', '.join(map(_quoted, keys))} SINCE {int(query.since - _AROUND) * 1000}"
+                f" FACET {_quoted(POINT)} SINCE {int(query.since - _AROUND) * 1000}"
                 f" UNTIL {int(query.until + _AROUND) * 1000} LIMIT MAX"
             )
             if isinstance(rows, Unreadable):
                 return rows
             for row in rows:
-                facets = row.get("facet")
-                labels = dict(zip(keys, facets if isinstance(facets, list) else [facets], strict=False))
+                labels = {key: row.get(f"attributes.{key}") for key in keys}
                 fields: dict[str, Value] = {"name": name, "type": kind}
                 fields |= {f"attributes.{key}": value for key, value in labels.items() if value is not None}
                 shown = next(point for point in wanted).fields

@@ -28,11 +28,13 @@ class StatsdEncoder(Encoder[Any]):
             return Withheld("statsd.cumulative", "StatsD needs deltas, and this point is cumulative", stream.name)
         name, tags = self._named(series)
         if isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
-            if not math.isfinite(point.sum):
+            if self.exporter.settings.histograms == "distributions" and not point.count:
+                return Withheld("statsd.empty", "a distribution without values has no line", stream.name)
+            if not _is_finite(point.sum):
                 return Withheld("statsd.not-finite", "StatsD has no NaN and no infinity", stream.name)
             distributions = self.exporter.settings.histograms == "distributions"
             lines = _distribution(name, point) if distributions else self._aggregates(name, point)
-        elif not math.isfinite(point.value):
+        elif not _is_finite(point.value):
             return Withheld("statsd.not-finite", "StatsD has no NaN and no infinity", stream.name)
         elif stream.temporality == "delta":
             lines = iter((f"{name}:{point.value}|c",))
@@ -58,7 +60,7 @@ class StatsdEncoder(Encoder[Any]):
         return name, ""
 
     def _gauge(self, name: str, value: float) -> Iterator[str]:
-        if value < 0 and self.exporter.settings.tags != "dogstatsd":
+        if str(value).startswith("-") and self.exporter.settings.tags != "dogstatsd":
             yield f"{name}:0|g"  # a sign changes a plain gauge by the number
         yield f"{name}:{value}|g"
 
@@ -69,6 +71,13 @@ class StatsdEncoder(Encoder[Any]):
             value = getattr(point, edge)
             if point.count and value is not None and math.isfinite(value):
                 yield from self._gauge(f"{name}.{edge}", value)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the decimals of 64 bits
+        return False
 
 
 def _of_resource(resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,9 +109,9 @@ def _buckets(point: Any) -> Iterator[tuple[float, float, int]]:
         edges = [-math.inf, *point.explicit_bounds, math.inf]
         yield from zip(edges[:-1], edges[1:], point.bucket_counts, strict=True)
         return
-    base = 2.0**2.0**-point.scale
+    width = 2.0**-point.scale  # the logarithm to base 2 of the ratio of two bounds
     yield 0.0, 0.0, point.zero_count
     for sign, side in ((1, point.positive), (-1, point.negative)):
         for at, count in enumerate(side.bucket_counts):
-            ends = sorted(sign * base ** (side.offset + at + step) for step in (0, 1))
+            ends = sorted(sign * 2.0 ** min((side.offset + at + step) * width, 1023.999) for step in (0, 1))
             yield ends[0], ends[1], count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,6 +16,7 @@ from magictel.exporters.statsd.encoding import StatsdEncoder
 from magictel.exporters.statsd.settings import StatsdSettings
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Outcome, TooLarge, Unavailable, Unconfirmed
+from magictel.net.dns import resolve
 from magictel.plugin.exporter import Exporter
 
 _REFUSAL = 0.05
@@ -30,6 +31,8 @@ class StatsdExporter(Exporter[StatsdSettings]):
     Settings = StatsdSettings
     Encoder = StatsdEncoder
     confirms = False
+    in_time_order = True
+    """The daemon keeps the gauge that arrives last."""
     temporalities = ("delta",)
     log_words = ("statsd", "dogstatsd", "8125", "dsd.socket")
     code_families = ("statsd",)
@@ -57,8 +60,14 @@ class StatsdExporter(Exporter[StatsdSettings]):
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send one datagram. It is unconfirmed at best."""
+        datagrams = list(_datagrams(payload.body, self.settings.max_datagram_bytes))
+        most = max(map(len, datagrams))
+        if most > self.settings.max_datagram_bytes:
+            limit = f"a line has {most} bytes, over max_datagram_bytes = {self.settings.max_datagram_bytes}"
+            return Attempted(TooLarge("statsd.too-large", limit))
         try:
-            self._connected(timeout).send(payload.body)
+            for datagram in datagrams:
+                self._connected(timeout).send(datagram)
         except OSError as failure:
             self.close()
             return Attempted(self.refused_by_system(failure))
@@ -71,7 +80,7 @@ class StatsdExporter(Exporter[StatsdSettings]):
 
     def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
         """Return the steps: the name, and whether an empty datagram leaves and is not refused."""
-        resolve = {} if self.settings.socket else {Rung.DNS: self._resolves}
+        resolve = {} if self.settings.socket else {Rung.DNS: lambda: self._resolves(timeout)}
         return {**resolve, Rung.WRITE: lambda: self._sends(timeout)}
 
     def close(self) -> None:
@@ -95,7 +104,7 @@ class StatsdExporter(Exporter[StatsdSettings]):
         if self.settings.socket:
             family, address = socket.AF_UNIX, str(Path(self.settings.socket).expanduser())
         else:
-            family, _, _, _, address = self._addresses()[0]
+            family, _, _, _, address = self._addresses(timeout)[0]
         opened = socket.socket(family, socket.SOCK_DGRAM)
         try:
             opened.settimeout(max(0.001, timeout))
@@ -105,14 +114,16 @@ class StatsdExporter(Exporter[StatsdSettings]):
             raise
         return opened
 
-    def _addresses(self) -> list[Any]:
-        return socket.getaddrinfo(self.settings.host, self.settings.port, type=socket.SOCK_DGRAM)
+    def _addresses(self, timeout: float) -> list[Any]:
+        """Return the host's addresses, IPv4 first: of localhost's two, most daemons listen at this one only."""
+        rows = resolve(self.settings.host, self.settings.port, timeout)
+        return sorted(rows, key=lambda row: row[0] != socket.AF_INET)
 
-    def _resolves(self) -> Finding:
+    def _resolves(self, timeout: float) -> Finding:
         try:
-            addresses = {str(row[4][0]) for row in self._addresses()}
-        except (OSError, UnicodeError) as failure:
-            reason = getattr(failure, "strerror", None) or "it is no host name"
+            addresses = {str(row[4][0]) for row in self._addresses(timeout)}
+        except OSError as failure:
+            reason = failure.strerror or str(failure)
             remedy = "correct host, or this machine's DNS"
             return Finding.failed(Rung.DNS, "net.dns.not-found", f"{self.settings.host}: {reason}", remedy)
         return Finding.passed(Rung.DNS, f"{self.settings.host} is {', '.join(sorted(addresses))}")
@@ -132,9 +143,20 @@ class StatsdExporter(Exporter[StatsdSettings]):
 
     def _explained(self, failure: OSError) -> tuple[str, str]:
         """Return code and message of a failure."""
-        reason = failure.strerror or type(failure).__name__
+        reason = failure.strerror or str(failure)
         if failure.errno == errno.EMSGSIZE:
             return "statsd.too-large", f"{self.endpoint()}: {reason}"
         if failure.errno in (errno.ECONNREFUSED, errno.ENOENT):
             return "statsd.refused", f"{self.endpoint()}: nothing listens ({reason.lower()})"
         return "statsd.unreachable", f"{self.endpoint()}: {reason.lower()}"
+
+
+def _datagrams(body: bytes, most: int) -> Iterator[bytes]:
+    """Yield lines, as many as fit into a datagram: a histogram may have more."""
+    datagram = b""
+    for line in body.splitlines(keepends=True) if len(body) > most else (body,):
+        if datagram and len(datagram) + len(line) > most:
+            yield datagram
+            datagram = b""
+        datagram += line
+    yield datagram

@@ -12,6 +12,8 @@ class StatsdSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown
     """Where the daemon listens, and which form of StatsD it reads."""
 
     env_prefix = "STATSD_"
+    env_others = ("STATSD_PORT_", "STATSD_SERVICE_")
+    """Kubernetes sets these for a service that is named statsd."""
 
     host: Annotated[
         str,
@@ -61,6 +63,9 @@ class StatsdSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown
     def problems(self) -> Iterable[Problem]:
         """Add: distributions for a daemon that does not know them."""
         yield from super().problems()
+        if self.socket and "://" in self.socket:
+            path = self.socket.partition("://")[2]
+            yield "socket", "config.value", f"socket: {self.socket} is a URL, not a path", f"set socket to {path}"
         if self.histograms == "distributions" and self.tags != "dogstatsd":
             message = f"histograms = distributions needs DogStatsD, and tags is {self.tags}"
             yield "histograms", "config.value", message, "set tags = dogstatsd, or histograms = aggregates"

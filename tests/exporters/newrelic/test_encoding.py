@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, MetricsData
 
 from magictel.encoding.chunks import Surroundings, chunks
@@ -25,8 +25,8 @@ from tests.fake_clock import FakeClock
 
 
 def encoder() -> NewRelicEncoder:
-    settings = NewRelicSettings(license_key=Secret("0" * 36 + "NRAL"))
-    return NewRelicEncoder(NewRelicExporter(settings, prepare=False, clock=FakeClock()))
+    given = NewRelicSettings(license_key=Secret("0" * 36 + "NRAL"))
+    return NewRelicEncoder(NewRelicExporter(given, prepare=False, clock=FakeClock()))
 
 
 def metric(item: bytes | Withheld) -> Any:
@@ -76,9 +76,14 @@ def payloads(data: MetricsData, template: NewRelicEncoder | None, given: NewReli
     return [part for part in pack(parts, {"": Route("", 100, 10_000_000)}, given.split) if isinstance(part, Payload)]
 
 
+REUSED = encoder()
+"""One for all examples: an exporter costs more than they do."""
+
+
+@settings(max_examples=50)
 @given(collections)
 def test_columns_give_the_bytes_of_encode_and_every_body_is_json(data: MetricsData) -> None:
-    given = encoder()
+    given = REUSED
     whole = [given.frame(part) for part in payloads(data, None, given)]
     assert [given.frame(part) for part in payloads(data, given, given)] == whole
     for body in whole:
@@ -87,9 +92,10 @@ def test_columns_give_the_bytes_of_encode_and_every_body_is_json(data: MetricsDa
             assert batch["metrics"]
 
 
+@settings(max_examples=50)
 @given(collections)
 def test_a_body_is_cut_into_its_items(data: MetricsData) -> None:
-    given = encoder()
+    given = REUSED
     for part in payloads(data, None, given):
         assert b"".join(given.split(part.body)) == part.body
         assert len(given.split(part.body)) == part.points

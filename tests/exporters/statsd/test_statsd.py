@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Buckets,
     ExponentialHistogramDataPoint,
+    Histogram,
     HistogramDataPoint,
     Metric,
     MetricsData,
@@ -128,6 +130,31 @@ def test_datagrams_are_full() -> None:
     exporter.shutdown(0)
     assert max(sizes) <= 1432
     assert sum(sizes[:-1]) / (1432 * len(sizes[:-1])) > 0.9
+
+
+def test_no_datagram_is_larger_than_the_limit_and_an_empty_histogram_sends_none() -> None:
+    many = HistogramDataPoint({}, 0, NOW, 20, 0.0, [1] * 20, [float(at) for at in range(19)], 0.0, 19.0)
+    empty = HistogramDataPoint({}, 0, NOW, 0, 0.0, [0, 0], [1.0], float("inf"), float("-inf"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(5)
+        settings = StatsdSettings(port=daemon.getsockname()[1], histograms="distributions", max_datagram_bytes=128)
+        exporter = StatsdExporter(settings, clock=FakeClock())
+        receipt = exporter.deliver(_of(Histogram([many, empty], AggregationTemporality.DELTA)))
+        assert (receipt.unconfirmed, receipt.withheld) == (1, 1)
+        exporter.shutdown(0)
+        sizes = [len(daemon.recv(65535))]
+        daemon.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sizes.append(len(daemon.recv(65535)))
+    assert max(sizes) <= 128
+    assert len(sizes) > 1
+
+
+def _of(inner: Any) -> MetricsData:
+    scope = ScopeMetrics(InstrumentationScope("x"), [Metric("waited", "", "", inner)], "")
+    return MetricsData([ResourceMetrics(Resource({}), [scope], "")])
 
 
 def test_a_port_at_which_nothing_listens_is_named(tmp_path: Path) -> None:
