@@ -35,6 +35,14 @@ class Problem(NamedTuple):
         return f"{self.field} {self.why}"
 
 
+def is_finite(value: float) -> bool:
+    """Return whether a value is a finite number that fits into a 64-bit float."""
+    try:
+        return isfinite(value)
+    except OverflowError:  # an integer beyond them
+        return False
+
+
 def time(nanoseconds: int, start: int = 0) -> Problem | None:
     """Check a point's time and the start of its series (Unix nanoseconds; a start of 0 means none)."""
     if not nanoseconds:

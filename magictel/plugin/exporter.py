@@ -214,6 +214,9 @@ class Exporter(PayloadEncoder[S], MetricExporter):
     def _attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Run `attempt` uninstrumented: the SDK suppresses its own thread only, and a client would export its own exports."""
         with uninstrumented():
+            expired = self.encoder.expired(payload)
+            if expired is not None:
+                return Attempted(expired)
             try:
                 return self.attempt(payload, timeout)
             except MagictelError as failure:  # TLS files that are not there (yet)

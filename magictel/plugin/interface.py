@@ -79,6 +79,10 @@ class Encoder(ABC, Generic[E]):
         """
         return groups
 
+    def expired(self, payload: Payload) -> Outcome | None:
+        """Return the outcome of a payload that is not worth sending any more, because it waited too long; None: send it."""
+        return None
+
     def given_up(self, payload: Payload) -> None:
         """Learn which points are dropped, for example from a full outbox; called once for each payload or part of one, from any thread.
 

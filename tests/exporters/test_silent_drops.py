@@ -14,14 +14,12 @@ from opentelemetry.sdk.metrics.export import (
     Metric,
     MetricsData,
     NumberDataPoint,
-    ResourceMetrics,
-    ScopeMetrics,
     Sum,
 )
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.clock import SystemClock
+from magictel.conformance.points import wrapped
 from magictel.exporters.datadog import DatadogExporter
 from magictel.exporters.datadog.settings import DatadogSettings
 from magictel.exporters.newrelic import NewRelicExporter
@@ -47,9 +45,7 @@ class Later(SystemClock):
 
 
 def data(points: list[Any], resource: dict[str, Any] | None = None, inner: Any = None) -> MetricsData:
-    metric = Metric("orders", "", "", inner or Sum(points, DELTA, True))
-    scope = ScopeMetrics(InstrumentationScope("x"), [metric], "")
-    return MetricsData([ResourceMetrics(Resource(resource or {}), [scope], "")])
+    return wrapped([Metric("orders", "", "", inner or Sum(points, DELTA, True))], Resource(resource or {}))
 
 
 def number(value: float, at: int = NOW, attributes: dict[str, Any] | None = None) -> NumberDataPoint:
@@ -80,6 +76,8 @@ def test_two_counts_of_a_second_are_both_stored() -> None:
 def test_gauges_of_a_second_and_series_that_become_one_are_counted() -> None:
     with Server(DatadogEmulator()) as server:
         exporter = datadog(server)
+        twice = exporter.deliver(data([], inner=Gauge([number(1, NOW - 9 * SECOND), number(2, NOW - 9 * SECOND)])))
+        assert (twice.delivered, twice.withheld) == (1, 1)
         same = exporter.deliver(data([], inner=Gauge([number(1), number(2, NOW + 1000)])))
         assert (same.delivered, same.withheld) == (1, 1)
         alike = [number(1, NOW + 5 * SECOND, {"Zone": "EU"}), number(2, NOW + 5 * SECOND, {"zone": "eu"})]

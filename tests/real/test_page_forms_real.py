@@ -93,7 +93,7 @@ def wait_for_scrapes(client: httpx.Client) -> None:
     while time.monotonic() < deadline:
         try:
             targets = client.get("/api/v1/targets").json()["data"]["activeTargets"]
-        except httpx.HTTPError:
+        except (httpx.HTTPError, ValueError):  # it is not ready, and says so in a text
             targets = []
         if len(targets) == len(FORMS) and all(target["health"] != "unknown" for target in targets):
             assert {target["lastError"] for target in targets} == {""}

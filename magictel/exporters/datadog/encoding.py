@@ -15,9 +15,10 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
 from magictel.encoding.columns import by_distinct, little_endian, pieces
+from magictel.encoding.payload import Payload
 from magictel.encoding.protobuf import Fields, all_of, field, packed_varints, varint, zigzag
 from magictel.encoding.templates import Constant, Filled
-from magictel.encoding.window import Expiry, within
+from magictel.encoding.window import Window
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.datadog import sketch
 from magictel.exporters.datadog.names import bound, metric_name, tag, tags_of
@@ -35,17 +36,19 @@ from magictel.model.metrics import (
     times_of,
     values_of,
 )
+from magictel.model.outcome import Outcome
+from magictel.model.validity import is_finite
 from magictel.plugin.interface import Encoder
 
 WINDOW = 3600.0, 600.0
 """Seconds before and after now within which Datadog stores points."""
-RULE = "Datadog drops points older than an hour or more than ten minutes ahead"
+_RULE = "Datadog drops points older than an hour or more than ten minutes ahead"
 _KEEPS = "it keeps only one point of a second"
 _SAME_SECOND = "another point of this series has the same second, and Datadog keeps only one"
 _SECOND = 1_000_000_000
 _RECENT = 2
 """Seconds before the latest one whose points are remembered, for the next collection."""
-_Claim = tuple[Stream, Attributes, int]
+_Claim = tuple[Stream, Attributes, int, Any]
 COUNT, GAUGE = 1, 3
 """`MetricType` of the intake."""
 _HOST = ("datadog.host.name", "host.name")
@@ -80,7 +83,7 @@ class DatadogEncoder(Encoder[Any]):
         super().__init__(exporter)
         self._settings: DatadogSettings = exporter.settings
         self._heads: StreamCache[tuple[list[str], str]] = StreamCache(self._head, 10_000)
-        self.expiry = Expiry()
+        self._window = Window(*WINDOW, "dd.loss.timestamp", _RULE, _seconds_of)
         self._tagged = IdentityCache[Any, frozenset[str]](lambda given: frozenset(tags_of(given or {})), 200_000)
         self._taken: dict[int, dict[Hashable, _Claim]] = {}
         """The points of the latest second that was sent, by series as Datadog stores them."""
@@ -95,9 +98,11 @@ class DatadogEncoder(Encoder[Any]):
                 continue
             series = metric_name(stream.name), self.host(stream), frozenset(self._heads(stream)[0])
             moved: dict[int, Point | None] = {}
-            for at, (given, time) in enumerate(zip(attributes_of(group.points), times_of(group.points), strict=True)):
+            numbers = values_of(group.points) if stream.kind in (Kind.GAUGE, Kind.SUM) else group.points
+            columns = attributes_of(group.points), times_of(group.points), numbers
+            for at, (given, time, value) in enumerate(zip(*columns, strict=True)):
                 second, place = time // _SECOND, (*series, self._tagged(given))
-                claim = stream, given or {}, time
+                claim = stream, given or {}, time, value
                 other = taken.setdefault(second, {}).setdefault(place, claim)
                 if other is claim or other == claim:  # a repeat costs nothing
                     continue
@@ -125,8 +130,11 @@ class DatadogEncoder(Encoder[Any]):
 
     def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
         """Leave out points whose time Datadog does not accept: it would drop them in silence."""
-        parts = within(groups, self.exporter.clock.now(), WINDOW, "dd.loss.timestamp", RULE)
-        return self.expiry.noting(parts, batch)
+        return self._window.inside(groups, self.exporter.clock.now(), batch)
+
+    def expired(self, payload: Payload) -> Outcome | None:
+        """Reject points that became too old in the outbox."""
+        return self._window.expired(payload, self.exporter.clock.now(), self.split)
 
     # ---- the plain truth ---------------------------------------------------------------------------------------------
 
@@ -141,7 +149,7 @@ class DatadogEncoder(Encoder[Any]):
         tags = self.tags(series)
         if isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
             return self._histogram(series, point, name, tags)
-        if not _is_finite(point.value):
+        if not is_finite(point.value):
             return Withheld("dd.not-finite", "Datadog has no NaN and no infinity", stream.name)
         kind = COUNT if stream.temporality == "delta" else GAUGE
         return self._series(series, name, tags, float(point.value), point, kind)
@@ -177,7 +185,14 @@ class DatadogEncoder(Encoder[Any]):
     def _series(
         self, series: Series, name: str, tags: Sequence[str], value: float, point: Point, kind: int, unit: bool = True
     ) -> bytes:
-        before, after = self._around(series.stream, name, tags, kind, _interval(point) if kind == COUNT else 0, unit)
+        before, after = self._around(
+            series.stream,
+            name,
+            tags,
+            kind,
+            _seconds(point.start_time_unix_nano, point.time_unix_nano) if kind == COUNT else 0,
+            unit,
+        )
         seconds = varint(point.time_unix_nano // 1_000_000_000)
         number = field(4, b"\x09" + struct.pack("<d", value) + b"\x10" + seconds)
         return field(1, before + number + after)
@@ -196,7 +211,7 @@ class DatadogEncoder(Encoder[Any]):
 
     def _histogram(self, series: Series, point: Any, name: str, tags: Sequence[str]) -> bytes | Withheld:
         stream = series.stream
-        if not _is_finite(point.sum):
+        if not is_finite(point.sum):
             return Withheld("dd.not-finite", "Datadog has no NaN and no infinity", stream.name)
         if self._settings.histograms == "distributions":
             return self._sketch(series, point, name, tags)
@@ -213,7 +228,7 @@ class DatadogEncoder(Encoder[Any]):
         yield "sum", (), float(point.sum), COUNT
         for edge in ("min", "max"):
             value = getattr(point, edge)
-            if value is not None and math.isfinite(value):
+            if value is not None and is_finite(value):
                 yield edge, (), float(value), GAUGE
         if self._settings.histograms != "counters":
             return
@@ -244,7 +259,7 @@ class DatadogEncoder(Encoder[Any]):
             numbers = pieces(little_endian("d", values_of(points)), 8)
         except OverflowError:
             return None
-        if not _is_finite(sum(map(abs, values_of(points)))):
+        if not is_finite(sum(map(abs, values_of(points)))):
             return None
         times = by_distinct(times_of(points), lambda nanos: varint(nanos // 1_000_000_000))
         if set(map(len, times)) != {_EPOCH_WIDTH}:
@@ -271,26 +286,15 @@ class DatadogEncoder(Encoder[Any]):
         return [heads, b"\x10", after]
 
 
-def seconds_of(item: bytes) -> int:
+def _seconds_of(item: bytes) -> int:
     """Return the time of an item that `DatadogEncoder` encoded."""
     fields = Fields(all_of(item, 1)[0])
     return Fields(fields.content(7)).number(1) if 7 in fields else Fields(fields.content(4)).number(2)
 
 
-def _interval(point: Any) -> int:
-    return _seconds(point.start_time_unix_nano, point.time_unix_nano)
-
-
 def _seconds(start: int | None, end: int) -> int:
     """Return the length of a delta's interval in whole seconds; 0 if it is not known."""
     return max(1, round((end - start) / 1e9)) if start and end > start else 0
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond the decimals of 64 bits
-        return False
 
 
 def _text(place: int, text: str) -> bytes:

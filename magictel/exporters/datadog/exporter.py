@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.exporters.datadog.encoding import RULE, WINDOW, DatadogEncoder, seconds_of
+from magictel.exporters.datadog.encoding import WINDOW, DatadogEncoder
 from magictel.exporters.datadog.errors import RULES
 from magictel.exporters.datadog.probes import DatadogProbes
 from magictel.exporters.datadog.readback import DatadogReadBack
@@ -62,19 +61,6 @@ class DatadogExporter(DatadogProbes):
         if self.settings.compression == "zstd":
             return zstd(body), {"Content-Encoding": "zstd"}
         return super().compress(body)
-
-    def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """As over HTTP, but for points that became too old in the outbox: Datadog would answer 202 and drop them."""
-        assert isinstance(self.encoder, DatadogEncoder)
-        earliest = self.clock.now() - WINDOW[0]
-        expired = self.encoder.expiry.outcome(
-            payload,
-            earliest,
-            lambda: [seconds_of(item) for item in payload.cut(self.encoder.split).items()],
-            "dd.loss.timestamp",
-            RULE,
-        )
-        return super().attempt(payload, timeout) if expired is None else Attempted(expired)
 
     def window(self) -> tuple[float, float]:
         """Return Datadog's: an hour and ten minutes."""

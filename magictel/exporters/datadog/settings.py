@@ -123,7 +123,7 @@ class DatadogSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fi
         return (parse_endpoint(self.url or f"https://api.{self.site}"),)
 
     def problems(self) -> Iterable[Problem]:
-        """Add: keys with invalid characters, and a site that is an address."""
+        """Add: a site that is an address or no name."""
         yield from super().problems()
         site = self.site.strip()
         if not _SITE.fullmatch(site):
@@ -136,11 +136,6 @@ class DatadogSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fi
                 f"site: {site} is an address of this site",
                 f"set site to {site.partition('.')[2]}",
             )
-        for name, key in (("api_key", self.api_key), ("app_key", self.app_key)):
-            text = key.reveal() if key else ""
-            if any(character.isspace() or not 32 < ord(character) < 127 for character in text):
-                message = f"{name}: the key contains a blank or a character that no key has"
-                yield name, "config.value", message, "copy the key again, without quotes and blanks"
 
     def request_headers(self) -> Mapping[str, str]:
         """Add the API key."""

@@ -6,7 +6,6 @@ What a resource's points share is their envelope: it is sent once, as `common`.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
@@ -17,16 +16,18 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from magictel.encoding.columns import by_distinct
 from magictel.encoding.payload import Payload
 from magictel.encoding.templates import Constant, Filled
-from magictel.encoding.window import Expiry, within
+from magictel.encoding.window import Window
 from magictel.encoding.withheld import Withheld
 from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, starts_of, times_of, values_of
 from magictel.model.metrics import attributes_of as attributes_of_points
+from magictel.model.outcome import Outcome
+from magictel.model.validity import is_finite
 from magictel.plugin.interface import Encoder
 
 WINDOW = 48 * 3600.0, 24 * 3600.0
 """Seconds before and after now within which New Relic stores points."""
-RULE = "New Relic drops points older than two days or more than a day ahead"
+_RULE = "New Relic drops points older than two days or more than a day ahead"
 _LONGEST_NAME, _LONGEST_VALUE, _MOST_ATTRIBUTES = 255, 4096, 150
 _TIME = re.compile(rb',"timestamp":(\d+)')
 FRAME = len(b"[]")
@@ -44,7 +45,7 @@ class NewRelicEncoder(Encoder[Any]):
     def __init__(self, exporter: Any) -> None:
         super().__init__(exporter)
         self._envelopes: StreamCache[tuple[bytes]] = StreamCache(_envelope, 10_000)
-        self.expiry = Expiry()
+        self._window = Window(*WINDOW, "nr.write.time", _RULE, _seconds_of)
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """Return the point as a metric, or why it is left out."""
@@ -69,8 +70,11 @@ class NewRelicEncoder(Encoder[Any]):
 
     def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
         """Leave out points whose time New Relic does not accept: it would drop them in silence."""
-        parts = within(groups, self.exporter.clock.now(), WINDOW, "nr.write.time", RULE)
-        return self.expiry.noting(parts, batch)
+        return self._window.inside(groups, self.exporter.clock.now(), batch)
+
+    def expired(self, payload: Payload) -> Outcome | None:
+        """Reject points that became too old in the outbox."""
+        return self._window.expired(payload, self.exporter.clock.now(), self.split)
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """Return value and time of numbers; None for histograms and for values that JSON does not have."""
@@ -119,7 +123,7 @@ class NewRelicEncoder(Encoder[Any]):
         return b"[" + b",".join(parts) + b"]"
 
 
-def seconds_of(item: bytes) -> float:
+def _seconds_of(item: bytes) -> float:
     """Return the time of an item that `NewRelicEncoder` encoded."""
     time = _TIME.search(item)
     assert time is not None
@@ -144,7 +148,7 @@ def attributes_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(value, bool | int):  # an integer beyond 64 bits would cost the whole request
             written[key] = value if -(1 << 63) <= value < 1 << 63 else str(value)
         elif isinstance(value, float):
-            written[key] = value if math.isfinite(value) else str(value)
+            written[key] = value if is_finite(value) else str(value)
         elif value is not None:
             written[key] = json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"))[:_LONGEST_VALUE]
     return {_text(key): _text(value) if isinstance(value, str) else value for key, value in written.items()}
@@ -181,10 +185,7 @@ def _number(value: float) -> float | None:
     """Return a number that New Relic accepts: an integer of 64 bits or a finite decimal; None for others."""
     if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
         return value
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
+    return float(value) if is_finite(value) else None
 
 
 def _head(stream: Stream) -> bytes:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 
-from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.exporters.newrelic.encoding import ENVELOPE, FRAME, RULE, WINDOW, NewRelicEncoder, seconds_of
+from magictel.exporters.newrelic.encoding import ENVELOPE, FRAME, WINDOW, NewRelicEncoder
 from magictel.exporters.newrelic.errors import RULES
 from magictel.exporters.newrelic.probes import INTAKE, NewRelicProbes
 from magictel.exporters.newrelic.readback import NewRelicReadBack
@@ -60,19 +59,6 @@ class NewRelicExporter(NewRelicProbes):
         return replace(
             request, headers={**request.headers, "x-request-id": str(uuid.UUID(bytes=payload.id, version=4))}
         )
-
-    def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """As over HTTP, but for points that became too old in the outbox: New Relic would answer 202 and drop them."""
-        assert isinstance(self.encoder, NewRelicEncoder)
-        earliest = self.clock.now() - WINDOW[0]
-        expired = self.encoder.expiry.outcome(
-            payload,
-            earliest,
-            lambda: [seconds_of(item) for item in payload.cut(self.encoder.split).items()],
-            "nr.write.time",
-            RULE,
-        )
-        return super().attempt(payload, timeout) if expired is None else Attempted(expired)
 
     def window(self) -> tuple[float, float]:
         """Return New Relic's: two days and one day."""

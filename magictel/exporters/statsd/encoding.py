@@ -11,6 +11,7 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 
 from magictel.encoding.withheld import Withheld
 from magictel.model.metrics import Kind, Point, Series
+from magictel.model.validity import is_finite
 from magictel.plugin.interface import Encoder
 
 _NOT_IN_NAME = re.compile(r"[\s:|@#,]+")
@@ -30,11 +31,11 @@ class StatsdEncoder(Encoder[Any]):
         if isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
             if self.exporter.settings.histograms == "distributions" and not point.count:
                 return Withheld("statsd.empty", "a distribution without values has no line", stream.name)
-            if not _is_finite(point.sum):
+            if not is_finite(point.sum):
                 return Withheld("statsd.not-finite", "StatsD has no NaN and no infinity", stream.name)
             distributions = self.exporter.settings.histograms == "distributions"
             lines = _distribution(name, point) if distributions else self._aggregates(name, point)
-        elif not _is_finite(point.value):
+        elif not is_finite(point.value):
             return Withheld("statsd.not-finite", "StatsD has no NaN and no infinity", stream.name)
         elif stream.temporality == "delta":
             lines = iter((f"{name}:{point.value}|c",))
@@ -69,15 +70,8 @@ class StatsdEncoder(Encoder[Any]):
         yield f"{name}.sum:{point.sum}|c"
         for edge in ("min", "max"):
             value = getattr(point, edge)
-            if point.count and value is not None and math.isfinite(value):
+            if point.count and value is not None and is_finite(value):
                 yield from self._gauge(f"{name}.{edge}", value)
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond the decimals of 64 bits
-        return False
 
 
 def _of_resource(resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +93,7 @@ def _values(point: Any) -> Iterator[tuple[float, int]]:
         if count:
             first = lower if low is None else max(lower, low)
             last = upper if high is None else min(upper, high)
-            ends = [end for end in (first, last) if math.isfinite(end)] or [0.0]
+            ends = [end for end in (first, last) if is_finite(end)] or [0.0]
             yield sum(ends) / len(ends), count
 
 

@@ -17,15 +17,12 @@ from opentelemetry.sdk.metrics.export import (
     Histogram,
     HistogramDataPoint,
     Metric,
-    MetricsData,
     NumberDataPoint,
-    ResourceMetrics,
-    ScopeMetrics,
     Sum,
 )
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.conformance.points import wrapped
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.statsd import StatsdExporter
 from magictel.exporters.statsd.encoding import StatsdEncoder
@@ -110,21 +107,7 @@ def test_what_statsd_has_no_form_for_is_withheld(given: Any, value: float, code:
 
 def test_datagrams_are_full() -> None:
     points = [NumberDataPoint({"user": f"u{at}"}, NOW - 10**10, NOW, at) for at in range(2_000)]
-    data = MetricsData(
-        [
-            ResourceMetrics(
-                Resource({}),
-                [
-                    ScopeMetrics(
-                        InstrumentationScope("x"),
-                        [Metric("orders", "", "", Sum(points, AggregationTemporality.DELTA, True))],
-                        "",
-                    )
-                ],
-                "",
-            )
-        ]
-    )
+    data = wrapped([Metric("orders", "", "", Sum(points, AggregationTemporality.DELTA, True))], Resource({}))
     exporter = StatsdExporter(StatsdSettings(), clock=FakeClock())
     sizes = [len(payload.body) for payload in exporter.payloads(data) if not isinstance(payload, Withheld)]
     exporter.shutdown(0)
@@ -140,7 +123,9 @@ def test_no_datagram_is_larger_than_the_limit_and_an_empty_histogram_sends_none(
         daemon.settimeout(5)
         settings = StatsdSettings(port=daemon.getsockname()[1], histograms="distributions", max_datagram_bytes=128)
         exporter = StatsdExporter(settings, clock=FakeClock())
-        receipt = exporter.deliver(_of(Histogram([many, empty], AggregationTemporality.DELTA)))
+        receipt = exporter.deliver(
+            wrapped([Metric("waited", "", "", Histogram([many, empty], AggregationTemporality.DELTA))])
+        )
         assert (receipt.unconfirmed, receipt.withheld) == (1, 1)
         exporter.shutdown(0)
         sizes = [len(daemon.recv(65535))]
@@ -150,11 +135,6 @@ def test_no_datagram_is_larger_than_the_limit_and_an_empty_histogram_sends_none(
                 sizes.append(len(daemon.recv(65535)))
     assert max(sizes) <= 128
     assert len(sizes) > 1
-
-
-def _of(inner: Any) -> MetricsData:
-    scope = ScopeMetrics(InstrumentationScope("x"), [Metric("waited", "", "", inner)], "")
-    return MetricsData([ResourceMetrics(Resource({}), [scope], "")])
 
 
 def test_a_port_at_which_nothing_listens_is_named(tmp_path: Path) -> None:
