@@ -8,6 +8,11 @@ from typing import Annotated, Literal
 from magictel.settings.model import ExporterSettings, Problem, option
 
 
+def _port(text: str) -> str:
+    """Return the port of the address (`udp://10.0.0.7:8125`) that Kubernetes sets for a service named statsd."""
+    return text.rpartition(":")[2] if "://" in text else text
+
+
 class StatsdSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the daemon listens, and which form of StatsD it reads."""
 
@@ -20,7 +25,16 @@ class StatsdSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown
         option("Host of the daemon or the agent.", example="statsd.example.net", env=("STATSD_HOST", "DD_AGENT_HOST")),
     ] = "127.0.0.1"
     port: Annotated[
-        int, option("UDP port.", env=("STATSD_PORT", "DD_DOGSTATSD_PORT"), example=8125, ge=1, le=65535, routes=True)
+        int,
+        option(
+            "UDP port.",
+            env=("STATSD_PORT", "DD_DOGSTATSD_PORT"),
+            read={"STATSD_PORT": _port},
+            example=8125,
+            ge=1,
+            le=65535,
+            routes=True,
+        ),
     ] = 8125
     socket: Annotated[
         str | None,

@@ -29,6 +29,7 @@ from magictel.exporters.statsd.encoding import StatsdEncoder
 from magictel.exporters.statsd.settings import StatsdSettings
 from magictel.model.metrics import Kind, Series
 from magictel.sandbox.statsd import Line, StatsdEmulator
+from magictel.settings.load import resolve_settings
 from tests.cli.running import magictel
 from tests.exporters.datadog.test_encoding import number, stream
 from tests.fake_clock import FakeClock
@@ -135,6 +136,12 @@ def test_no_datagram_is_larger_than_the_limit_and_an_empty_histogram_sends_none(
                 sizes.append(len(daemon.recv(65535)))
     assert max(sizes) <= 128
     assert len(sizes) > 1
+
+
+def test_the_variable_that_kubernetes_sets_for_a_service_named_statsd_is_its_port() -> None:
+    environment = {"STATSD_PORT": "udp://10.0.0.7:9125", "STATSD_PORT_9125_UDP_ADDR": "10.0.0.7"}
+    resolved = resolve_settings("statsd", "statsd", StatsdSettings, environment=environment)
+    assert (resolved.settings.port, resolved.warnings) == (9125, ())
 
 
 def test_a_port_at_which_nothing_listens_is_named(tmp_path: Path) -> None:
