@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 from pathlib import Path
@@ -19,9 +18,10 @@ RW = "prometheus-remote-write"
 GROUP = "opentelemetry_metrics_exporter"
 THEIRS = """
 import os, sys
+from opentelemetry.exporter.prometheus_remote_write import PrometheusRemoteWriteMetricsExporter
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, InMemoryMetricReader
 
-class Unset(ConsoleMetricExporter):
+class Remote(PrometheusRemoteWriteMetricsExporter):
     def __init__(self):
         super().__init__(os.environ["THEIR_URL"])
 
@@ -47,17 +47,6 @@ import os, signal, time
 os.kill(os.getpid(), signal.SIGTERM)
 time.sleep(60)
 """
-REMOTE = """
-import os
-from opentelemetry.exporter.prometheus_remote_write import PrometheusRemoteWriteMetricsExporter
-
-class Remote(PrometheusRemoteWriteMetricsExporter):
-    def __init__(self):
-        super().__init__(os.environ["THEIR_URL"])
-"""
-needs_remote = pytest.mark.skipif(
-    importlib.util.find_spec("opentelemetry.exporter.prometheus_remote_write") is None, reason="pip install '.[bench]'"
-)
 
 
 @pytest.fixture
@@ -66,8 +55,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     packages = tmp_path / "packages"
     packages.mkdir()
     points = {
-        "remote": "their_remote:Remote",
-        "unset": "their_exporters:Unset",
+        "remote": "their_exporters:Remote",
         "demanding": "their_exporters:Demanding",
         "dying": "their_dying:Exporter",
         "printing": "their_exporters:Printing",
@@ -76,12 +64,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "broken": "their_broken:Exporter",
         "malformed": "their exporters",
     }
-    modules = {
-        "their_exporters": THEIRS,
-        "their_dying": DYING,
-        "their_remote": REMOTE,
-        "their_broken": "import their_missing_sdk\n",
-    }
+    modules = {"their_exporters": THEIRS, "their_dying": DYING, "their_broken": "import their_missing_sdk\n"}
     install(packages, "their-package", points, modules, group=GROUP)
     monkeypatch.syspath_prepend(packages)
     return tmp_path
@@ -95,7 +78,7 @@ def sent(folder: Path, name: str, *options: str, **environment: str) -> Ran:
     ("name", "code", "message"),
     [
         ("demanding", "foreign.constructor", "missing 1 required positional argument: 'endpoint'"),
-        ("unset", "foreign.constructor", "cannot be constructed without arguments: KeyError: 'THEIR_URL'"),
+        ("remote", "foreign.constructor", "cannot be constructed without arguments: KeyError: 'THEIR_URL'"),
         ("reader", "foreign.reader", "is a MetricReader, not an exporter"),
         ("neither", "plugin.broken", "is not an OpenTelemetry MetricExporter"),
         ("broken", "plugin.broken", "cannot be imported: No module named 'their_missing_sdk'"),
@@ -264,7 +247,6 @@ def test_a_recording_is_replayed_and_read_back(theirs: Path) -> None:
         assert "foreign.unconfirmed" in ran.last
 
 
-@needs_remote
 def test_a_real_exporter_that_raises_is_rejected_with_its_exception(theirs: Path) -> None:
     """opentelemetry-exporter-prometheus-remote-write cannot take an attribute that is a list."""
     with sandbox.start(["prometheus-remote-write"]) as room:
@@ -274,7 +256,6 @@ def test_a_real_exporter_that_raises_is_rejected_with_its_exception(theirs: Path
     assert "foreign.exception" in ran.last
 
 
-@needs_remote
 def test_what_a_success_lost_is_altered_when_it_is_read_back(theirs: Path) -> None:
     """The same exporter sends a histogram's buckets without the suffix _bucket, and reports success."""
     with sandbox.start(["prometheus-remote-write"]) as room:
