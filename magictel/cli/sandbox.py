@@ -156,12 +156,13 @@ def command(
 def _over_grpc(room: Sandbox, port: int) -> Iterator[Mapping[str, str]]:
     """Serve OTLP over gRPC as well, if grpcio is installed; yield the variables that choose it."""
     server = room.servers.get("otlp")
-    try:
-        from magictel.sandbox.otlp_grpc import GrpcFront
-    except ImportError:
-        server = None
-    if server is None or server.origin.startswith("https"):  # of an expired certificate
+    if server is None or server.origin.startswith("https"):  # with the fault expired-certificate
         yield {}
         return
-    with GrpcFront(server.origin, port=port) as front:
-        yield front.environment()
+    try:
+        from magictel.sandbox.otlp_grpc import GrpcGateway
+    except ImportError:
+        yield {}
+        return
+    with GrpcGateway(server.origin, port=port) as gateway:
+        yield gateway.environment()

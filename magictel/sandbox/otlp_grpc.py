@@ -44,7 +44,7 @@ def retry_info(code: grpc.StatusCode, message: str, delay: float) -> tuple[tuple
     return (("grpc-status-details-bin", status.SerializeToString()),)
 
 
-class GrpcFront(contextlib.ExitStack):
+class GrpcGateway(contextlib.ExitStack):
     """Serves OTLP over gRPC on `port` for the HTTP server at `origin`, whose faults it translates; a context manager."""
 
     def __init__(self, origin: str, *, port: int = 0, clock: Clock | None = None) -> None:

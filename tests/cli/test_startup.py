@@ -71,6 +71,10 @@ def test_a_check_of_what_sends_loads_no_server_of_pages(tmp_path: Path) -> None:
     assert "http.server" not in loaded(tmp_path, "check", "file")
 
 
+def test_a_sandbox_without_otlp_loads_no_grpc(tmp_path: Path) -> None:
+    assert "grpc" not in loaded(tmp_path, "sandbox", "--only", "elasticsearch", "--for", "10ms")
+
+
 def test_a_list_loads_no_report_and_no_page_of_the_catalogue(tmp_path: Path) -> None:
     modules = loaded(tmp_path, "list")
     reports = {name for name in modules if name.startswith("magictel.reporters.")} - {"magictel.reporters.tty"}

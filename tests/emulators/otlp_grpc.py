@@ -13,7 +13,7 @@ import grpc
 from magictel.clock import Clock, SystemClock
 from magictel.conformance.stages import HttpStage
 from magictel.sandbox.otlp import OtlpEmulator
-from magictel.sandbox.otlp_grpc import SERVICE, GrpcFront, retry_info
+from magictel.sandbox.otlp_grpc import SERVICE, GrpcGateway, retry_info
 
 METHOD = f"/{SERVICE}/Export"
 
@@ -95,14 +95,14 @@ class GrpcStage(HttpStage):
     def __init__(self, clock: Clock | None = None) -> None:
         self.emulator = OtlpEmulator(clock=clock)
         super().__init__(self.emulator, clock or SystemClock())
-        self._front = GrpcFront(self.origin, clock=clock)
-        self.port = self._front.port
+        self._gateway = GrpcGateway(self.origin, clock=clock)
+        self.port = self._gateway.port
 
     def environment(self) -> Mapping[str, str]:
         """Return the variables of a gRPC exporter."""
-        return self._front.environment()
+        return self._gateway.environment()
 
     def stop(self) -> None:
         """Stop both servers."""
         super().stop()
-        self._front.close()
+        self._gateway.close()
