@@ -76,7 +76,7 @@ class Store:
             return labels
 
     def keep(self, samples: Iterable[tuple[Labels, Sample]]) -> None:
-        """Store a request's samples; of a series those that are newer than the one before, silently, as none was known to `check`."""
+        """Store a request's samples. Silently drop one that is not newer than the one before it: `check` did not compare them."""
         with self._lock:
             for labels, sample in samples:
                 self.commit(self.series.setdefault(labels, Series()), sample)
