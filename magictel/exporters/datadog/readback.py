@@ -49,6 +49,7 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
             if isinstance(value, str) and ":" in tag(f"{key}:{value}"):
                 fields[f"tags.{tag_key(key)}"] = value
         fields |= {part: float(number) for part, number in self._numbers(point)}
+        fields |= {"time": True} if "value" in fields else {"time": True, "buckets": True}
         place = labels.get(tag_key(POINT), "")
         return Expected(f"{name} {place}", f"{series.stream.name} {place}", fields)
 
@@ -63,7 +64,9 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
                 yield edge, getattr(point, edge)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
-        """Return the expected loss: characters that Datadog's names and tags do not have."""
+        """Return the expected loss: characters that Datadog's names and tags do not have, and what no query shows."""
+        if field in _NOT_SHOWN and seen is None:
+            return _NOT_SHOWN[field]
         if field == "name" and isinstance(sent, str) and metric_name(sent) == seen:
             return "names have letters, digits, _ and . only"
         if field.startswith("tags.") and isinstance(sent, str) and tag(f"x:{sent}") == tag(f"x:{seen}"):
@@ -123,6 +126,10 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
     def poll_every(self) -> float:
         """Return the seconds between queries, which Datadog limits by the hour."""
         return 5.0 if self.exporter.settings.on_a_site() else 0.25
+
+
+_NOT_SHOWN = {"time": "times are not read back", "buckets": "buckets are not read back"}
+"""What aggregates do not show of a point."""
 
 
 def _by_name(expected: Sequence[Expected]) -> dict[str, list[Expected]]:

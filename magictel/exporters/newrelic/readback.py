@@ -47,11 +47,14 @@ class NewRelicReadBack(HttpReadBack[NewRelicProbes]):
                 number = getattr(point, part)
                 if number is not None:
                     fields[part] = float(number)
+        fields |= {"time": True} if "value" in parts else {"time": True, "buckets": True}
         place = str(given.get(POINT, ""))
         return Expected(f"{series.stream.name} {place}", f"{series.stream.name} {place}", fields)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
-        """Return the expected loss: attributes that are no text, number or boolean become text."""
+        """Return the expected loss: lists, which become text; buckets, which are not sent; and times, which aggregates do not show."""
+        if field in _NOT_SHOWN and seen is None:
+            return _NOT_SHOWN[field]
         if field.startswith("attributes.") and isinstance(sent, tuple) and isinstance(seen, str):
             return "lists become text"
         return None
@@ -94,6 +97,9 @@ class NewRelicReadBack(HttpReadBack[NewRelicProbes]):
     def poll_every(self) -> float:
         """Return the seconds between queries."""
         return 3.0 if self.exporter.settings.query_url is None else 0.25
+
+
+_NOT_SHOWN = {"time": "times are not read back", "buckets": "buckets are not sent"}
 
 
 def _by_name(expected: Sequence[Expected]) -> dict[str, list[Expected]]:
