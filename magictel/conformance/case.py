@@ -160,7 +160,7 @@ class Case:
         return self.exporter()
 
     def lacking(self, needs: Collection[Need]) -> str | None:
-        """Return the first unmet need as a message on this exporter."""
+        """Return why this exporter skips a law with these needs, or None if it meets all of them."""
         need = next((need for need in needs if not self._meets(need)), None)
         if need in (Need.REPLIES, Need.TOO_LARGE) and self.stage.faults.get("refuses"):
             return _NO_REPLIES

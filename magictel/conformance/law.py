@@ -19,7 +19,7 @@ class Level(StrEnum):
 
 
 class Need(StrEnum):
-    """What a law needs from the exporter or its backend to run, as what is said of an exporter for which it is skipped."""
+    """What a law needs from the exporter or its backend. The value says why an exporter without it skips the law."""
 
     PUSH = "is scraped, and sends nothing"
     PAGE = "sends, and is not scraped"

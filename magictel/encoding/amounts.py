@@ -6,6 +6,7 @@ The amount of a number point is its value; that of a histogram is the point itse
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain, repeat
 from operator import add, attrgetter, is_, sub
 from typing import Any, NamedTuple, TypeVar
@@ -81,14 +82,6 @@ def _number_points(
     return list(map(number_point, attributes, starts, times, values, exemplars))
 
 
-def _histogram_less(now: HistogramDataPoint, before: HistogramDataPoint) -> HistogramDataPoint | None:
-    return _histogram(now, before, sub)
-
-
-def _histogram_plus(now: HistogramDataPoint, more: HistogramDataPoint) -> HistogramDataPoint | None:
-    return _histogram(now, more, add)
-
-
 def _histogram(
     first: HistogramDataPoint, second: HistogramDataPoint, combine: Callable[[Any, Any], Any]
 ) -> HistogramDataPoint | None:
@@ -108,8 +101,7 @@ def _histograms_less(now: list[HistogramDataPoint], before: list[HistogramDataPo
     known_buckets = list(map(_buckets, before))
     widths = {*map(len, buckets), *map(len, known_buckets)}
     if len(widths) > 1 or 0 in widths or not all(map(is_, map(_bounds, chain(now, before)), repeat(bounds))):
-        differences = list(map(_histogram_less, now, before))
-        return differences if all(differences) else None
+        return _each_less(_histogram_less, now, before)
     counts = list(map(sub, map(_count, now), map(_count, before)))
     cells = list(map(sub, chain.from_iterable(buckets), chain.from_iterable(known_buckets)))
     if min(cells) < 0:
@@ -126,18 +118,6 @@ def _histograms_less(now: list[HistogramDataPoint], before: list[HistogramDataPo
     ]
 
 
-def _exponential_less(
-    now: ExponentialHistogramDataPoint, before: ExponentialHistogramDataPoint
-) -> ExponentialHistogramDataPoint | None:
-    return _exponential(now, before, sub)
-
-
-def _exponential_plus(
-    now: ExponentialHistogramDataPoint, more: ExponentialHistogramDataPoint
-) -> ExponentialHistogramDataPoint | None:
-    return _exponential(now, more, add)
-
-
 def _exponential(
     first: ExponentialHistogramDataPoint,
     second: ExponentialHistogramDataPoint,
@@ -150,9 +130,9 @@ def _exponential(
         return None
     sides = {}
     for name in ("positive", "negative"):
-        buckets = combined(
-            coarser(getattr(first, name), first.scale - scale),
-            coarser(getattr(second, name), second.scale - scale),
+        buckets = _combined(
+            _coarser(getattr(first, name), first.scale - scale),
+            _coarser(getattr(second, name), second.scale - scale),
             combine,
         )
         if min(buckets.bucket_counts, default=0) < 0:
@@ -162,14 +142,12 @@ def _exponential(
     return _changed(first, {**numbers, **sides, **_statistics(first, second, combine)})
 
 
-def _exponentials_less(
-    now: list[ExponentialHistogramDataPoint], before: list[ExponentialHistogramDataPoint]
-) -> list[Any] | None:
-    differences = list(map(_exponential_less, now, before))
+def _each_less(less: Callable[[Any, Any], Any], now: list[Any], before: list[Any]) -> list[Any] | None:
+    differences = list(map(less, now, before))
     return differences if all(differences) else None
 
 
-def coarser(buckets: Buckets, steps: int) -> Buckets:
+def _coarser(buckets: Buckets, steps: int) -> Buckets:
     """Return the buckets at a scale that is lower by `steps`: each step merges two buckets into one."""
     counts, offset = buckets.bucket_counts, buckets.offset
     if not steps or not counts:
@@ -181,7 +159,7 @@ def coarser(buckets: Buckets, steps: int) -> Buckets:
     return Buckets(first, merged)
 
 
-def combined(first: Buckets, second: Buckets, combine: Callable[[int, int], int]) -> Buckets:
+def _combined(first: Buckets, second: Buckets, combine: Callable[[int, int], int]) -> Buckets:
     """Return buckets of the same scale combined index by index."""
     if not second.bucket_counts:
         return first
@@ -227,11 +205,20 @@ def _changed(point: P, changes: dict[str, Any]) -> P:
     return copy
 
 
+_histogram_less = partial(_histogram, combine=sub)
+_exponential_less = partial(_exponential, combine=sub)
 ARITHMETIC = {
     Kind.SUM: Arithmetic(values_of, _number, _number_less, add, _numbers_less, _number_points),
-    Kind.HISTOGRAM: Arithmetic(list, _count, _histogram_less, _histogram_plus, _histograms_less, _histogram_points),
+    Kind.HISTOGRAM: Arithmetic(
+        list, _count, _histogram_less, partial(_histogram, combine=add), _histograms_less, _histogram_points
+    ),
     Kind.EXPONENTIAL_HISTOGRAM: Arithmetic(
-        list, _count, _exponential_less, _exponential_plus, _exponentials_less, _histogram_points
+        list,
+        _count,
+        _exponential_less,
+        partial(_exponential, combine=add),
+        partial(_each_less, _exponential_less),
+        _histogram_points,
     ),
 }
 

@@ -17,13 +17,7 @@ from magictel.encoding.intervals import FIRST, LATE, MOST_ABSENT, Intervals
 from magictel.encoding.prepared import Prepared
 from magictel.encoding.withheld import Withheld
 from magictel.model.identity_cache import IdentityCache, StreamCache
-from magictel.model.metrics import (
-    Group,
-    Kind,
-    Series,
-    Stream,
-    in_time_order,
-)
+from magictel.model.metrics import Group, Kind, Series, Stream, in_time_order
 
 _MESSAGES = {
     FIRST: "the first value of a cumulative series: what it counted before is not known",

@@ -24,7 +24,6 @@ from magictel.errors import MagictelError, SettingsError
 from magictel.model.metrics import count_points
 from magictel.model.outcome import Receipt, Unavailable
 from magictel.plugin.configured import ALIVE
-from magictel.plugin.interface import INTERFACE as INTERFACE
 from magictel.plugin.interface import S
 from magictel.plugin.parts import Parts
 from magictel.plugin.payloads import PayloadEncoder, overridden
@@ -38,8 +37,8 @@ class Exporter(PayloadEncoder[S], MetricExporter):
     def __init__(self, settings: S | None = None, **options: Any) -> None:
         """As `Configured`: without an argument, settings come from the environment."""
         super().__init__(settings, **options)
-        MetricExporter.__init__(self, preferred_temporality("delta" if self._only_delta else self.settings.temporality))
         self._start_life()
+        MetricExporter.__init__(self, preferred_temporality("delta" if self.deltas else self.settings.temporality))
 
     def __del__(self) -> None:
         """Report points that are still in the outbox when the exporter is garbage-collected without a shutdown."""
@@ -172,13 +171,6 @@ class Exporter(PayloadEncoder[S], MetricExporter):
             parts.rest,
         )
 
-    @property
-    def _only_delta(self) -> bool:
-        return self.temporalities == ("delta",)
-
-    def _open_batches(self) -> set[int]:
-        return self._pipeline.open_batches
-
     def _left_out(self, batch: int, position: int) -> None:
         if self.deltas is not None:
             self.deltas.give_back(batch, (position,))
@@ -236,8 +228,11 @@ class Exporter(PayloadEncoder[S], MetricExporter):
         """Acquired once, by the first caller of shutdown."""
         self._sending = threading.Lock()
         self._ended = threading.Event()
-        self.deltas = Deltas(int(self.clock.now() * 1e9), self._open_batches) if self._only_delta else None
-        self.totals = Totals() if self.temporalities == ("cumulative",) else None
+        self.deltas = self.totals = None
+        if self.temporalities == ("delta",):
+            self.deltas = Deltas(int(self.clock.now() * 1e9), lambda: self._pipeline.open_batches)
+        elif self.temporalities == ("cumulative",):
+            self.totals = Totals()
         self._pipeline = Pipeline(
             self._attempt,
             self.settings,

@@ -1,4 +1,4 @@
-"""For each law on pages a page that breaks it: the one for Prometheus, which holds all that concern it, with one member changed."""
+"""For each law on pages a page that breaks it: the one for Prometheus, which obeys all of them, with one member changed."""
 
 from __future__ import annotations
 
