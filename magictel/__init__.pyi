@@ -32,10 +32,10 @@ from magictel.model.outcome import (
 from magictel.model.verification import RUN_ID, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.net.address import Address, parse_endpoint
 from magictel.net.endpoint import Endpoint
-from magictel.plugin.exporter import INTERFACE, Exporter
+from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter, HttpReadBack
 from magictel.plugin.http_interface import Preparation
-from magictel.plugin.interface import Encoder, ReadBack
+from magictel.plugin.interface import INTERFACE, Encoder, ReadBack
 from magictel.plugin.page_exporter import PageExporter
 from magictel.secrets.secret import Secret
 from magictel.settings.login import LoginSettings, TenantSettings
