@@ -36,25 +36,25 @@ class DatadogSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fi
     env_prefix = "DATADOG_"
 
     api_key: Annotated[
-        Secret, option("API key: it sends metrics, and belongs to one site.", env=("DD_API_KEY", "DATADOG_API_KEY"))
+        Secret, option("API key of the site. It can send metrics, but not query.", env=("DD_API_KEY", "DATADOG_API_KEY"))
     ]
     app_key: Annotated[
         Secret | None,
         option(
-            "Application key, for read-back: an API key cannot query. Without it, deliveries stay unverified.",
+            "Application key for read-back. Without it, deliveries stay unverified.",
             env=("DD_APP_KEY", "DD_APPLICATION_KEY", "DATADOG_APP_KEY"),
         ),
     ] = None
     site: Annotated[
         str,
         option(
-            "Datadog's site, as in your address in the browser.", example="datadoghq.eu", env=("DD_SITE",), routes=True
+            "Datadog's site, as in the browser's address.", example="datadoghq.eu", env=("DD_SITE",), routes=True
         ),
     ] = "datadoghq.com"
     url: Annotated[
         str | None,
         option(
-            "Address of the API in place of the site's, for a proxy or another receiver. Default: https://api.SITE.",
+            "Address to use instead of the site's API, for a proxy or another receiver. Default: https://api.SITE.",
             example="http://localhost:8428/datadog",
             address=True,
             env=("DD_DD_URL", "DD_URL"),
@@ -63,7 +63,7 @@ class DatadogSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fi
     tags: Annotated[
         list[str],
         option(
-            "Tags of every metric.",
+            "Tags added to every metric.",
             example=["team:payments"],
             routes=False,
             env=("DD_TAGS",),
@@ -101,13 +101,13 @@ class DatadogSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = None
     resource_tags: Annotated[
-        bool, option("Whether the other attributes of the resource become tags too.", routes=False)
+        bool, option("Whether the resource's other attributes become tags too.", routes=False)
     ] = False
     histograms: Annotated[
         Literal["distributions", "counters", "aggregates"],
         option(
-            "What a histogram becomes: a distribution with percentiles; counts by bucket (tags lower_bound and upper_bound) with"
-            " .count, .sum, .min and .max; or these four only.",
+            "How histograms are sent. distributions: with percentiles. counters: a count for each bucket (tags lower_bound and"
+            " upper_bound), with .count, .sum, .min and .max. aggregates: these four only.",
             routes=False,
         ),
     ] = "distributions"

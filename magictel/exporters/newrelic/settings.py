@@ -56,14 +56,14 @@ class NewRelicSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_f
     license_key: Annotated[
         Secret,
         option(
-            "Licence key (ends in NRAL), or an old insert key (NRII-): it sends metrics.",
+            "Licence key (ends in NRAL) or insert key (begins with NRII-). It can send metrics, but not query.",
             env=("NEW_RELIC_LICENSE_KEY", "NEW_RELIC_API_KEY"),
         ),
     ]
     region: Annotated[
         Region | None,
         option(
-            "Region of the account. Default: by the licence key, whose first letters name it.",
+            "Region of the account. Default: eu for a licence key that begins with eu, otherwise us.",
             example="eu",
             routes=True,
             env=("NEW_RELIC_REGION",),
@@ -73,22 +73,22 @@ class NewRelicSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_f
     url: Annotated[
         str | None,
         option(
-            "Address of the Metric API, in place of the region's.",
+            "Address to use instead of the region's Metric API.",
             example="https://metric-api.newrelic.com",
             address=True,
         ),
     ] = None
     account_id: Annotated[
-        int | None, option("Account for read-back.", unit=None, example=1234567, ge=1, routes=False)
+        int | None, option("Number of the account, for read-back.", unit=None, example=1234567, ge=1, routes=False)
     ] = None
     user_key: Annotated[
         Secret | None,
-        option("User key (NRAK-) for read-back: a licence key cannot query. Without it, deliveries stay unverified."),
+        option("User key (begins with NRAK-) for read-back. Without it, deliveries stay unverified."),
     ] = None
     query_url: Annotated[
         str | None,
         option(
-            "Address of NerdGraph for read-back, in place of the region's.",
+            "Address to use instead of the region's NerdGraph, for read-back.",
             example="https://api.newrelic.com",
             address=True,
         ),

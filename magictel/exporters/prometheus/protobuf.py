@@ -155,7 +155,7 @@ class ProtobufFamily(FamilyEncoder):
 
 
 def _classic_column(points: Sequence[Any]) -> Column | None:
-    """Return histograms with equal bounds; None where `ProtobufFamily.encode` has to. Raises `OverflowError`, `TypeError`."""
+    """Return histograms with equal bounds; None where `ProtobufFamily.encode` has to. Raises `OverflowError`."""
     histograms = histogram_columns(points)
     sums = None if histograms is None else doubles(histograms.sums, b"")
     if histograms is None or sums is None:

@@ -33,9 +33,8 @@ def target_of(wire: Wire, page: Endpoint) -> Target | Finding:
     if gone is not None:
         message = f"{wire.endpoint} discovers {gone}, but a rule of relabel_configs drops it"
         return Finding.failed(Rung.WRITE, "prom.page.target-dropped", message, _DROPPED)
-    others = (
-        f"it is not among its {len(active)} target{'' if len(active) == 1 else 's'}" if active else "it has no targets"
-    )
+    targets = f"{len(active)} target{'' if len(active) == 1 else 's'}"
+    others = f"it is not among its {targets}" if active else "it has no targets"
     message = f"{wire.endpoint} does not scrape {page}: {others}"
     remedy = f"add to scrape_configs: static_configs with targets: ['{page.host}:{page.port}'], and reload Prometheus"
     return Finding.failed(Rung.WRITE, "prom.page.no-target", message, remedy, targets=urls[:20])

@@ -1,4 +1,4 @@
-"""Reading of payloads: where series, their labels and their samples stand in the bytes, and how many there are."""
+"""Reading of payloads: where series, their labels and their samples are in the bytes, and how many there are."""
 
 from __future__ import annotations
 
@@ -73,10 +73,8 @@ def native_items(runs: Iterable[Run]) -> set[int]:
 def scan(body: bytes, *, exactly: bool = False) -> Series:
     """Find the series of a body. Samples are recognised by their last bytes, which may mislead; `exactly` reads all labels instead."""
     series = Series([], [], [], bytearray(), {})
-    add_begin, add_cut, add_end, add_width = (
-        *(series.begins.append, series.cuts.append),
-        *(series.ends.append, series.widths.append),
-    )
+    add_begin, add_cut = series.begins.append, series.cuts.append
+    add_end, add_width = series.ends.append, series.widths.append
     for at, end in _spans(body):
         native = False
         if body[at] != 0x0A:

@@ -39,7 +39,7 @@ class StatsdSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown
     socket: Annotated[
         str | None,
         option(
-            "Path of the agent's Unix socket, in place of host and port.",
+            "Path of the agent's Unix socket, instead of host and port.",
             example="/var/run/datadog/dsd.socket",
             env=("STATSD_SOCKET", "DD_DOGSTATSD_SOCKET"),
             file=True,
@@ -48,22 +48,23 @@ class StatsdSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown
     tags: Annotated[
         Literal["dogstatsd", "joined", "dropped"],
         option(
-            "Attributes: as tags of DogStatsD; joined to the name (name.key.value), for a plain daemon; or dropped.",
+            "How attributes are sent. dogstatsd: as tags. joined: in the name (name.key.value), for a plain daemon. dropped: not at all.",
             routes=False,
         ),
     ] = "dogstatsd"
     histograms: Annotated[
         Literal["aggregates", "distributions"],
         option(
-            "Histograms: .count, .sum, .min and .max; or distributions of DogStatsD, with the middle of each bucket as its values.",
+            "How histograms are sent. aggregates: .count, .sum, .min and .max. distributions: as those of DogStatsD, with the middle of each"
+            " bucket as its values.",
             routes=False,
         ),
     ] = "aggregates"
-    prefix: Annotated[str, option("Text before every name.", example="gateway.", routes=False)] = ""
+    prefix: Annotated[str, option("Prefix of every name.", example="gateway.", routes=False)] = ""
     max_datagram_bytes: Annotated[
         int,
         option(
-            "Largest datagram: 1432 fits an Ethernet frame, 8192 is usual for a Unix socket.",
+            "Maximum size of a datagram. 1432 fits an Ethernet frame; 8192 is usual for a Unix socket.",
             unit="bytes",
             example=8192,
             ge=64,
