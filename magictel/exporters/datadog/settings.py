@@ -36,7 +36,8 @@ class DatadogSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fi
     env_prefix = "DATADOG_"
 
     api_key: Annotated[
-        Secret, option("API key of the site. It can send metrics, but not query.", env=("DD_API_KEY", "DATADOG_API_KEY"))
+        Secret,
+        option("API key of the site. It can send metrics, but not query.", env=("DD_API_KEY", "DATADOG_API_KEY")),
     ]
     app_key: Annotated[
         Secret | None,
@@ -47,9 +48,7 @@ class DatadogSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fi
     ] = None
     site: Annotated[
         str,
-        option(
-            "Datadog's site, as in the browser's address.", example="datadoghq.eu", env=("DD_SITE",), routes=True
-        ),
+        option("Datadog's site, as in the browser's address.", example="datadoghq.eu", env=("DD_SITE",), routes=True),
     ] = "datadoghq.com"
     url: Annotated[
         str | None,
@@ -100,9 +99,9 @@ class DatadogSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fi
             routes=False,
         ),
     ] = None
-    resource_tags: Annotated[
-        bool, option("Whether the resource's other attributes become tags too.", routes=False)
-    ] = False
+    resource_tags: Annotated[bool, option("Whether the resource's other attributes become tags too.", routes=False)] = (
+        False
+    )
     histograms: Annotated[
         Literal["distributions", "counters", "aggregates"],
         option(
