@@ -1,4 +1,4 @@
-"""The flat document: one for each point, on any index of Elasticsearch 7 to 9 and OpenSearch. `encode` is the plain truth.
+"""The flat document: one for each point, on any index of Elasticsearch 7 to 9 and OpenSearch. `encode` is the reference.
 
     {"create":{"_id":"<series 22><time 16><kind of value 1><value 16>"}}
     {"@timestamp":…,"start_timestamp":…, <values>, "attributes":{…}, "name":…,"unit":…,"kind":…, "resource":{…},"scope":{…}}

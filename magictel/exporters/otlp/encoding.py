@@ -1,7 +1,7 @@
 """Points as OTLP messages (opentelemetry/proto/metrics/v1/metrics.proto): one item is a data point, as a field of its metric's data.
 
 Resource, scope and metric enclose the points; `envelope` returns them, and `request` writes each once for neighbours.
-`encode` is the plain truth; `columns` creates the same bytes faster.
+`encode` is the reference; `columns` creates the same bytes faster.
 """
 
 from __future__ import annotations

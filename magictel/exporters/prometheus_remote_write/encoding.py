@@ -1,7 +1,7 @@
-"""Points as remote-write messages: one item is a point's `TimeSeries` messages behind each other, ready to stand in a `WriteRequest`.
+"""Points as remote-write messages: one item is a point's `TimeSeries` messages one after another, as in a `WriteRequest`.
 
-`encode` is the plain truth; `columns` makes the same bytes faster. A sample is the value (fixed64) and the
-time in milliseconds (varint), always in this order and both always written, so an item's length does not change from export to export.
+`encode` is the reference; `columns` makes the same bytes faster. A sample is the value (fixed64) and the time in milliseconds
+(varint), always in this order and both always written, so an item's length does not change from export to export.
 
 What a point becomes: a number one series; an explicit histogram `_bucket` series (cumulative, `le` up to `+Inf`), `_sum`, `_count`, or
 a native histogram with these bounds; an exponential histogram a native one. What is left out, each under its code: sums and

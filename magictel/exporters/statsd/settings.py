@@ -55,8 +55,8 @@ class StatsdSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown
     histograms: Annotated[
         Literal["aggregates", "distributions"],
         option(
-            "How histograms are sent. aggregates: .count, .sum, .min and .max. distributions: as those of DogStatsD, with the middle of each"
-            " bucket as its values.",
+            "How histograms are sent. aggregates: .count, .sum, .min and .max. distributions: as those of DogStatsD, with the middle of"
+            " each bucket as its values.",
             routes=False,
         ),
     ] = "aggregates"
