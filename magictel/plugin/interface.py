@@ -122,7 +122,7 @@ class ReadBack(Generic[E]):
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """What the backend shows now, by key, of up to some thousand points from `identify`."""
-        return self._unsupported("cannot read back what the backend stores")
+        return self.cannot_query() or self._unsupported("can read back samples, but no recordings")
 
     def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
         """Count the points of each metric that the backend shows from `since` to `until`, for points that `identify` cannot
