@@ -1,7 +1,7 @@
 """Points as messages of Datadog's v2 intake (github.com/DataDog/agent-payload, proto/metrics/agent_payload.proto).
 
 A number is a `MetricSeries` with one point, a histogram a `Sketch` or several series: one item each, as field 1 of its payload.
-`DatadogEncoder.encode` is the plain truth; `columns` creates the same bytes faster.
+`DatadogEncoder.encode` is the reference; `columns` creates the same bytes faster.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class DatadogEncoder(Encoder[Any]):
         """Reject points that became too old in the outbox."""
         return self._window.expired(payload, self.exporter.clock.now(), self.split)
 
-    # ---- the plain truth ---------------------------------------------------------------------------------------------
+    # ---- the reference -----------------------------------------------------------------------------------------------
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """Return the point's series or sketch, or why it is left out."""

@@ -34,7 +34,7 @@ class NewRelicExporter(NewRelicProbes):
     log_words = ("newrelic", "new relic", "metric-api", "/metric/v1", "nr-data.net")
     limits = (
         "New Relic answers 202 to every payload and drops in silence: only a read-back, which needs NEW_RELIC_USER_KEY, proves arrival.",
-        "Histograms become summaries (count, sum, min, max): buckets are not sent; the exporter otlp sends them (preset newrelic).",
+        "Histograms become summaries (count, sum, min, max): buckets are not sent, but by the exporter otlp (preset newrelic-us).",
         "Points older than 48 hours or more than 24 hours ahead are withheld: New Relic would drop them in silence.",
         "Names have 255 characters at most, values of attributes 4096: longer values are cut. Lists become text.",
         "A point has 150 attributes at most, with those of its resource: one with more is rejected.",

@@ -147,7 +147,7 @@ class StatsdExporter(Exporter[StatsdSettings]):
         if failure.errno == errno.EMSGSIZE:
             return "statsd.too-large", f"{self.endpoint()}: {reason}"
         if failure.errno in (errno.ECONNREFUSED, errno.ENOENT):
-            return "statsd.refused", f"{self.endpoint()}: nothing listens ({reason.lower()})"
+            return "statsd.refused", f"{self.endpoint()}: nothing is listening ({reason.lower()})"
         return "statsd.unreachable", f"{self.endpoint()}: {reason.lower()}"
 
 
