@@ -6,16 +6,18 @@ Rules of docs.datadoghq.com/metrics/custom_metrics and docs.datadoghq.com/gettin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+
+from magictel.formats.prometheus.names import label_value
 
 LONGEST = 200
 """The most characters of a metric's name and of a tag; Datadog drops what is longer."""
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_.]+")
 _BEFORE_NAME = re.compile(r"^[^A-Za-z]+")
 _UNDERSCORES = re.compile(r"_*\._*|__+")
-_NOT_IN_TAG = re.compile(r"[^\w\-:./]+|__+")
+_NOT_IN_TAG = re.compile(r"(?:[^\w\-:./]|_)+")
 
 
 @lru_cache(maxsize=10_000)
@@ -29,8 +31,7 @@ def metric_name(name: str) -> str:
 def tag(text: str) -> str:
     """Return a tag in lower case with Datadog's characters; empty if nothing is left."""
     start = next((at for at, character in enumerate(text) if character.isalpha() or character == ":"), len(text))
-    written = _NOT_IN_TAG.sub("_", text[start:].lower())
-    return re.sub("__+", "_", written)[:LONGEST].rstrip("_:")
+    return _NOT_IN_TAG.sub("_", text[start:].lower())[:LONGEST].rstrip("_:")
 
 
 def tag_key(key: str) -> str:
@@ -39,17 +40,8 @@ def tag_key(key: str) -> str:
 
 
 def tags_of(attributes: Mapping[str, Any]) -> list[str]:
-    """Return the tags of attributes, in their order."""
-    return [written for key, value in attributes.items() if (written := tag(f"{key}:{value_text(value)}"))]
-
-
-def value_text(value: Any) -> str:
-    """Return an attribute's value as text, as OpenTelemetry writes it in other formats: `true`, `[1,2]`."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return "[" + ",".join(value_text(each) for each in value) + "]"
-    return str(value)
+    """Return the tags of attributes, in their order, with their values as Datadog's translator writes them: as the Collector does."""
+    return [written for key, value in attributes.items() if (written := tag(f"{key}:{label_value(value)}"))]
 
 
 def bound(value: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
 from magictel.encoding.withheld import Withheld
+from magictel.formats.prometheus.names import label_value
 from magictel.model.metrics import Kind, Point, Series
 from magictel.model.validity import is_finite
 from magictel.plugin.interface import Encoder
@@ -53,10 +54,10 @@ class StatsdEncoder(Encoder[Any]):
         name = _NOT_IN_NAME.sub("_", settings.prefix + series.stream.name)
         attributes = {**_of_resource(series.stream.resource), **series.attributes}
         if settings.tags == "dogstatsd":
-            tags = [_NOT_IN_TAG.sub("_", f"{key}:{value}") for key, value in attributes.items()]
+            tags = [_NOT_IN_TAG.sub("_", f"{key}:{label_value(value)}") for key, value in attributes.items()]
             return name, f"|#{','.join(tags)}" if tags else ""
         if settings.tags == "joined":
-            parts = [part for key, value in attributes.items() for part in (key, str(value))]
+            parts = [part for key, value in attributes.items() for part in (key, label_value(value))]
             name = ".".join([name, *(_NOT_IN_PART.sub("_", part) for part in parts)])
         return name, ""
 
