@@ -55,7 +55,7 @@ def read_back(
     """
     query = SampleQuery(run.run_id, run.since, run.until, tuple(expected))
     unnamed = receipt.unnamed
-    wait = patience(exporter, clock, within, "magictel send-sample")
+    wait = exporter.readback.cannot_query() or patience(exporter, clock, within, "magictel send-sample")
     if isinstance(wait, Unreadable):
         return _unverified(receipt.readable, wait)
 

@@ -292,6 +292,9 @@ _HEADERS = (
     f"{_RW}/test_exporter.py::test_the_request_carries_what_remote_write_asks_for",
     f"{_RW}/test_version_2.py::test_a_request_of_2_means_what_the_request_of_1_means_also_when_framed_again",
 )
+_DD = "tests/real/test_datadog_real.py"
+_UNSENT = (f"{_DD}::test_a_point_that_victoriametrics_would_drop_or_change_is_not_sent",)
+_WHOLE_SKETCH = ("tests/exporters/datadog/test_encoding.py::test_a_sketch_has_a_count_for_each_key_and_no_distributions",)
 _TIMELESS = (
     f"{_PAGE}/test_page_rules.py::test_a_page_of_text",
     f"{_PAGE}/test_page_rules.py::test_a_page_of_openmetrics",
@@ -349,6 +352,17 @@ LINES_3 = (
     Line("vm rw", "+3 days", ("replay, three days ahead",)),
     Line("vm rw", "older than the retention", ("replay, 400 days old",)),
     Line("vm rw", "NaN", ("replay, NaN",)),
+    Line("vm datadog", "v2, milliseconds for seconds", tests=_UNSENT),
+    Line("vm datadog", "v2, +3 days", tests=_UNSENT),
+    Line("vm datadog", "v2, 60 tags", tests=(f"{_DD}::test_a_sample_that_victoriametrics_drops_is_unverified",)),
+    Line(
+        "vm datadog",
+        "v2, tag over 4096 bytes",
+        tests=(f"{_DD}::test_a_tag_that_victoriametrics_would_drop_is_sent_with_datadogs_length",),
+    ),
+    Line("vm datadog", "v2, value null: stored as 0", tests=_UNSENT),
+    Line("vm datadog", "sketch with fewer n than k: quantiles are all 0", tests=_WHOLE_SKETCH),
+    Line("vm datadog", 'sketch with "distributions" only', tests=_WHOLE_SKETCH),
     Line(
         "prom3 scrape",
         r"'{m} 9\n{m} 10\n' (up=1)",

@@ -140,7 +140,7 @@ def test_every_line_of_the_list_is_in_the_table() -> None:
     assert [(line.server, line.sent) for line in LINES] == listed
     [block] = re.findall(r"### 6\.3 .*?\n```\n(.*?)```", LIST.read_text(), re.DOTALL)
     longer = [(row[:15].strip(), row[15:90].strip()) for row in block.splitlines()]
-    ours = {"prom3 rw1", "prom3 rw2", "prom3 otlp", "prom3 scrape", "vm otlp", "vm rw"}
+    ours = {"prom3 rw1", "prom3 rw2", "prom3 otlp", "prom3 scrape", "vm otlp", "vm rw", "vm datadog"}
     assert [(line.server, line.sent) for line in LINES_3] == [line for line in longer if line[0] in ours]
 
 

@@ -12,13 +12,15 @@ from magictel.encoding.chunks import Surroundings, chunks
 from magictel.encoding.layouts import Layouts
 from magictel.encoding.packing import pack
 from magictel.encoding.payload import Payload, Route
+from magictel.encoding.protobuf import all_of, fields_of
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.datadog import DatadogExporter
 from magictel.exporters.datadog.encoding import DatadogEncoder
 from magictel.exporters.datadog.settings import DatadogSettings
 from magictel.model.metrics import Group, Kind, Series, Stream, groups
-from magictel.sandbox.datadog_protobuf import MetricPayload
+from magictel.sandbox.datadog_protobuf import MetricPayload, SketchPayload
 from magictel.secrets.secret import Secret
+from magictel.sources.sample import as_delta
 from tests.exporters.otlp.test_encoding import collections
 from tests.fake_clock import FakeClock
 
@@ -105,6 +107,20 @@ def bodies(data: MetricsData, template: DatadogEncoder | None, given: DatadogEnc
 
 REUSED = encoder()
 """One for all examples: an exporter costs more than they do."""
+
+
+@settings(max_examples=50)
+@given(collections)
+def test_a_sketch_has_a_count_for_each_key_and_no_distributions(data: MetricsData) -> None:
+    """VictoriaMetrics answers 202 to others, and stores nothing of them, or quantiles of 0."""
+    for group in groups(as_delta(data)):
+        for point in group.points:
+            item = REUSED.encode(Series(group.stream, point.attributes or {}), point)
+            if REUSED.exporter.route_of(group.stream) and isinstance(item, bytes):
+                (sketch,) = SketchPayload.FromString(item).sketches
+                (dogsketch,) = sketch.dogsketches
+                assert len(dogsketch.k) == len(dogsketch.n) > 0
+                assert {number for number, _ in fields_of(all_of(item, 1)[0])} <= {1, 2, 4, 7}
 
 
 @settings(max_examples=50)

@@ -88,7 +88,7 @@ def test_without_an_application_key_a_delivery_is_unverified(tmp_path: Path) -> 
         del environment["DD_APP_KEY"]
         sent = magictel("send-sample", "datadog", "--format", "json", folder=tmp_path, environment=environment)
     (target,) = sent.document["targets"]
-    assert (sent.code, target["outcome"]) == (3, "unverified")
+    assert (sent.code, target["outcome"], target["code"]) == (3, "unverified", "dd.no-app-key")
     assert "DD_APP_KEY" in json.dumps(target)
 
 
