@@ -294,7 +294,9 @@ _HEADERS = (
 )
 _DD = "tests/real/test_datadog_real.py"
 _UNSENT = (f"{_DD}::test_a_point_that_victoriametrics_would_drop_or_change_is_not_sent",)
-_WHOLE_SKETCH = ("tests/exporters/datadog/test_encoding.py::test_a_sketch_has_a_count_for_each_key_and_no_distributions",)
+_WHOLE_SKETCH = (
+    "tests/exporters/datadog/test_encoding.py::test_a_sketch_has_a_count_for_each_key_and_no_distributions",
+)
 _TIMELESS = (
     f"{_PAGE}/test_page_rules.py::test_a_page_of_text",
     f"{_PAGE}/test_page_rules.py::test_a_page_of_openmetrics",
