@@ -58,7 +58,7 @@ Where to look first; `NAME` is a backend, and every backend has the same file na
     reading OTLP JSON         sources.otlp_json (lines), formats.otlp.messages (the members)
     exit codes, failures      cli.exit_codes, cli.errors
     unknown keys, variables   settings.reading (keys: an error), settings.warnings (variables)
-    `runtime.start()`         runtime.application
+    `runtime.start()`         runtime.application; its targets: runtime.targets; the connection test: runtime.connection
     plugins' entry points     registry.entry_points
 
 The data's path: `MetricsData` → `prepare`, once a collection (`redaction` → `possible` → `totals` → `deduplicate` → `convert` →

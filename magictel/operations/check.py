@@ -24,6 +24,7 @@ from magictel.model.events import (
     check_outcome,
 )
 from magictel.model.finding import Finding, Rung, SideEffect, Status
+from magictel.operations.remedies import Blanks
 from magictel.operations.target_run import Job, leaving, shut_down, side_by_side
 
 if TYPE_CHECKING:
@@ -81,6 +82,16 @@ def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None
     ]
     done = tuple(result for result in known if result is not None)
     yield CheckFinished(done, clock.monotonic() - started, interrupted)
+
+
+def check_target(job: Job) -> CheckResult:
+    """Climb the ladder of one target, in the caller's thread."""
+    clock = SystemClock()
+    started = clock.monotonic()
+    result = _climb_once(job, CheckOptions(), clock, started, _Climb(started), lambda event: None)
+    filled = Blanks({job.target: job.exporter}).fill(TargetChecked(result))
+    assert isinstance(filled, TargetChecked)
+    return job.shown(filled.result)
 
 
 def _broken(job: Job, bug: Finding) -> CheckResult:

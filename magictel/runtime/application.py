@@ -2,119 +2,85 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
-import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
 
-from magictel.errors import MagictelError, SettingsError
-from magictel.model.outcome import Receipt
-from magictel.plugin.any_exporter import AnyExporter
-from magictel.registry import entry_points
-from magictel.runtime.counting import CountingExporter
+from magictel.runtime.config import TelemetryConfig
+from magictel.runtime.connection import StartError
+from magictel.runtime.sdk import (
+    export_interval,
+    is_disabled,
+    joined_provider,
+    make_global,
+    merged_resource,
+    reader_of,
+)
 from magictel.runtime.sigterm import LastCollection
-from magictel.settings.file import ConfigFile
-from magictel.settings.load import resolve_settings
-from magictel.settings.locate import find
-from magictel.settings.select import TargetSpec, enabled_names, listed_targets, nothing_chosen, targets
+from magictel.runtime.targets import RunningTarget, running_targets, unusable_target
+from magictel.runtime.telemetry import Telemetry
+from magictel.settings.select import nothing_chosen
 
-_AnyExporter = AnyExporter | CountingExporter
 _log = logging.getLogger("magictel.runtime")
 _GRACE = 5.0
 """Seconds for the last collection after SIGTERM: supervisors send SIGKILL after ten or more."""
 
 
-class _Reader(PeriodicExportingMetricReader):
-    """The SDK's reader. A child that was forked during an export gets a free export lock."""
-
-    def _at_fork_reinit(self) -> None:
-        self._export_lock = threading.Lock()
-        super()._at_fork_reinit()  # type: ignore[no-untyped-call] # the SDK's
-
-
-class Runtime:
-    """The result of `start`: `provider` is the SDK's, `exporters` are keyed by target. A context manager that shuts down."""
-
-    def __init__(self, provider: MeterProvider, exporters: Mapping[str, _AnyExporter]) -> None:
-        self.provider = provider
-        self.exporters = exporters
-        self._ending = threading.Lock()
-        self._ended = threading.Event()
-        atexit.register(self.shutdown)
-
-    def ledgers(self) -> dict[str, Receipt]:
-        """Return the fate of every point so far, by target."""
-        return {name: exporter.ledger for name, exporter in self.exporters.items()}
-
-    def shutdown(self, timeout: float = 30.0) -> None:
-        """Collect and send a last time, within `timeout` seconds for all targets together. Never raises; a second call does nothing.
-
-        Also called at the end of the process. A second caller waits for the first, within its own time.
-        """
-        if not self._ending.acquire(blocking=False):
-            self._ended.wait(max(0.0, timeout))
-            return
-        try:
-            self.provider.shutdown(timeout_millis=timeout * 1000)
-        except Exception as failure:  # the SDK raises when readers had no time left
-            _log.error("%s", " ".join(str(failure).split()))
-        for exporter in self.exporters.values():
-            exporter.shutdown(0)  # those that were not reached
-        self._ended.set()
-        atexit.unregister(self.shutdown)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.shutdown()
-
-
 def start(
     *,
     environment: Mapping[str, str] | None = None,
-    config: str | Path | None = None,
+    config: str | Path | TelemetryConfig | None = None,
     resource: Resource | None = None,
-    interval: float = 60.0,
+    views: Sequence[View] = (),
+    interval: float | None = None,
     sigterm: bool = True,
-) -> Runtime:
+) -> Telemetry:
     """Send this process's metrics to every enabled target, every `interval` seconds and at the end of the process.
 
     Targets: those in `ENABLED_EXPORTERS`, otherwise the enabled ones of the file `config` (default: `MAGICTEL_CONFIG`, or
-    `magictel.toml` in the working directory). `environment` replaces the process's own. Sets OpenTelemetry's global MeterProvider.
+    `magictel.toml` in the working directory); or those of a `TelemetryConfig` alone. `environment` replaces the process's own.
+    `interval`: default `OTEL_METRIC_EXPORT_INTERVAL`, or 60. `resource` is added to `OTEL_RESOURCE_ATTRIBUTES` and
+    `OTEL_SERVICE_NAME`. `OTEL_SDK_DISABLED=true` starts nothing.
+
+    Adds readers to the application's MeterProvider if it has set one; otherwise sets a new one.
+
+    Logs an unusable target and a failed connection test, in one line each. Raise `StartError` for a target with
+    `start_check = "required"`; never raises otherwise.
 
     `sigterm`: if the process has no handler, SIGTERM first sends the collected points, for a few seconds at most, and then ends the
     process as usual; see `magictel.runtime.lifespan` for servers that handle SIGTERM.
     """
     env: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
-    exporters: dict[str, _AnyExporter] = {}
-    for name, built in _exporters(env, None if config is None else str(config)):
-        exporters.setdefault(name, built)
-    if not exporters:
+    seconds = export_interval(env) if interval is None else interval
+    if is_disabled(env):
+        _log.info("OTEL_SDK_DISABLED is true: no metric is exported")
+        return Telemetry(MeterProvider(shutdown_on_exit=False), (), (), joined=False, interval=seconds)
+    targets = running_targets(config, env)
+    if not targets:
         _log.warning("%s No metric is exported.", nothing_chosen().message)
-    readers: list[MetricReader] = []
-    for name, exporter in list(exporters.items()):
-        exporters[name], reader = _reader(name, exporter, interval * 1000)
-        readers.append(reader)
-    provider = MeterProvider(metric_readers=readers, resource=resource or Resource.create())
-    metrics.set_meter_provider(provider)
-    running = Runtime(provider, exporters)
+    readers = [_reader(target, seconds, env) for target in targets]
+    ignored = ", ".join(name for name, given in (("resource", resource), ("views", views)) if given)
+    joined = joined_provider(readers, ignored=ignored)
+    provider = joined or MeterProvider(readers, merged_resource(env, resource), views=views)
+    telemetry = Telemetry(provider, readers, targets, joined=joined is not None, interval=seconds)
+    try:
+        telemetry.connections.start()
+    except StartError:
+        telemetry.shutdown(0)
+        raise
+    if joined is None:
+        make_global(provider)
     if sigterm:
-        LastCollection(partial(running.shutdown, _GRACE)).install()
-    return running
+        LastCollection(partial(telemetry.shutdown, _GRACE)).install()
+    return telemetry
 
 
 @asynccontextmanager
@@ -128,48 +94,11 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
         yield
 
 
-def _exporters(environment: Mapping[str, str], config: str | None) -> Iterator[tuple[str, _AnyExporter]]:
-    listed = enabled_names(environment)
+def _reader(target: RunningTarget, interval: float, environment: Mapping[str, str]) -> MetricReader:
+    """Create the reader of a target; replace an exporter that the SDK cannot use with one that counts."""
     try:
-        file = find(config, environment, Path())
-    except SettingsError as failure:  # without the file, a name has no meaning
-        yield from ((name, CountingExporter(name, failure)) for name in listed or ("runtime",))
-        return
-    specs = targets(file, environment) if listed is None else listed_targets(file, environment, entry_points.names())
-    for spec in specs:
-        if spec.unusable is not None:
-            yield spec.name, CountingExporter(spec.name, spec.unusable)
-        elif spec.enabled:
-            yield spec.name, _exporter(spec, environment, file)
-
-
-def _exporter(spec: TargetSpec, environment: Mapping[str, str], file: ConfigFile | None) -> _AnyExporter:
-    try:
-        exporter_class = entry_points.load(spec.exporter)
-        resolved = resolve_settings(
-            spec.name, spec.exporter, exporter_class.Settings, environment=environment, config=file
-        )
-        exporter_class.check_settings(resolved.settings)
-        exporter: AnyExporter = exporter_class(resolved.settings, target=spec.name)
-        for warning in resolved.warnings:
-            exporter.log.warning("config.warning: %s", warning)
-    except MagictelError as failure:
-        return CountingExporter(spec.name, failure)
-    except Exception as failure:  # a plugin's bug must not end the application
-        return CountingExporter(spec.name, _broken(spec.exporter, failure))
-    return exporter
-
-
-def _reader(target: str, exporter: _AnyExporter, millis: float) -> tuple[_AnyExporter, MetricReader]:
-    """Create the reader of an exporter; replace an exporter that the SDK cannot use with one that counts."""
-    if isinstance(exporter, MetricReader):  # a page
-        return exporter, exporter
-    try:
-        return exporter, _Reader(exporter, export_interval_millis=millis)
+        return reader_of(target.exporter, interval, environment)
     except AttributeError as failure:  # a plugin without an exporter's attributes
-        counting = CountingExporter(target, _broken(target, failure))
-        return counting, _Reader(counting, export_interval_millis=millis)
-
-
-def _broken(name: str, failure: Exception) -> SettingsError:
-    return SettingsError("plugin.broken", f"{name} could not be created: {type(failure).__name__}")
+        counting = unusable_target(target.name, failure, target.start_check)
+        target.exporter, target.job = counting.exporter, None
+        return reader_of(target.exporter, interval, environment)

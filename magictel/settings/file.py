@@ -12,6 +12,8 @@ from magictel.errors import SettingsError
 from magictel.settings import names
 from magictel.settings.origin import Origin
 
+TABLES = ("targets",)
+"""The tables at the top of the file."""
 _ONE_TABLE_EACH = "each target is a separate table: [targets.NAME]"
 _AT = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 
@@ -78,8 +80,8 @@ def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
         return Origin("file", f"{shown}:{line}" if line else shown)
 
     for key in document:
-        if key != "targets":
-            hint = names.did_you_mean(key, ("targets",))
+        if key not in TABLES:
+            hint = names.did_you_mean(key, TABLES)
             message = f"{key}: no such table" + (f". {hint}" if hint else "")
             raise SettingsError("config.unknown-key", message, _ONE_TABLE_EACH, str(origin(key)))
     targets = document.get("targets", {})

@@ -97,6 +97,21 @@ def resolve_settings(
     )
 
 
+def given_value(
+    key: str,
+    name: str,
+    model: type[SettingsModel],
+    *,
+    environment: Mapping[str, str],
+    config: ConfigFile | None = None,
+) -> Any:
+    """Return what the last layer that sets a key says, as written, whether or not the other values are usable; None: no layer does."""
+    table = config.table(name) if config else None
+    reading = Reading(field_map(model), environment, True, Path())
+    value, _ = reading.merge(_layers(name, reading.fields, environment, table, {})).get(key, (None, DEFAULT))
+    return value
+
+
 def _preset(model: type[SettingsModel], raw: Mapping[str, tuple[Any, Origin]]) -> Mapping[str, tuple[Any, Origin]]:
     """Return the values of the chosen preset."""
     name, _ = raw.get("preset", ("", DEFAULT))

@@ -103,6 +103,14 @@ class SettingsModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     drop_attributes: Annotated[
         list[str], option("Attributes to drop, as shell patterns.", example=["user.*", "client.address"], routes=False)
     ] = []
+    start_check: Annotated[
+        Literal["background", "warn", "required"],
+        option(
+            "Connection test of magictel.runtime.start(): in the background; before it returns (warn); or before it returns, with an"
+            " error if the test fails (required).",
+            routes=False,
+        ),
+    ] = "background"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.__rich_repr__())})"
