@@ -19,6 +19,7 @@ from tests.documents import DOCUMENTS, ROOT, blocks, prompted, text
 NEEDS_NOTHING_LISTENING = "magictel check elasticsearch"
 CODES = {
     "magictel check elasticsearch": 1,  # nothing listens
+    "magictel status": 1,  # nor does an application
 }
 """What a shown command ends with, by its beginning; 0 for every other."""
 
@@ -109,12 +110,13 @@ def test_the_snippet_without_code_ships_metrics(backends: Sandbox, folder: Path)
     assert "readme.no.code" in _names(backends)
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", range(3))
 def test_the_snippets_for_python_ship_metrics(number: int, backends: Sandbox, folder: Path) -> None:
     snippet = blocks("application", "python")[number]
     name = f"readme.snippet.{number}"
     provider = "provider" if "provider =" in snippet else "metrics.get_meter_provider()"
     tail = f"\nfrom opentelemetry import metrics\n{provider}.get_meter('app').create_counter('{name}').add(1)\n"
+    snippet = snippet.replace("http://localhost:9200", backends.environment("elasticsearch")["ELASTICSEARCH_URL"])
     (folder / f"snippet{number}.py").write_text(snippet + tail + f"{provider}.shutdown()\n")
     environment = {**backends.environment("elasticsearch"), "ENABLED_EXPORTERS": "elasticsearch"}
     ran = run(f"{shlex.quote(sys.executable)} snippet{number}.py", folder, **environment)
@@ -122,8 +124,8 @@ def test_the_snippets_for_python_ship_metrics(number: int, backends: Sandbox, fo
     assert name in _names(backends)
 
 
-def test_there_are_three_ways_into_an_application() -> None:
-    assert len(blocks("application", "python")) == 2
+def test_the_ways_into_an_application() -> None:
+    assert len(blocks("application", "python")) == 3
     assert set(blocks("README", "python")) <= set(blocks("application", "python"))
 
 

@@ -42,6 +42,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("replay", "Send a recording: a file, a page or a gateway log.", "replay", "recordings"),
     Command("record", "Create a recording from a scrape or another format.", "record"),
     Command("run", "Scrape a page and send it, again and again, until stopped.", "run"),
+    Command("status", "Show the health of a running application's telemetry.", "status"),
     Command("prepare", "Prepare a backend before data arrives.", "prepare", "target"),
     Command("diagnose", "Explain an error from a log, and what to do.", "diagnose", "exporter"),
     Command("explain", "Explain what a finding means and how to fix it.", "explain", "code"),

@@ -63,6 +63,21 @@ class Breaker:
             self._trial = True
             return None
 
+    @property
+    def state(self) -> str:
+        """Return `closed`, `open` (nothing is sent), or `half-open` (the next attempt decides)."""
+        with self._lock:
+            if self._reason is None:
+                return "closed"
+            return "open" if self._clock.monotonic() < self._open_until else "half-open"
+
+    def pause_left(self) -> float:
+        """Return the seconds for which nothing is sent: the circuit is open, or the backend requested it."""
+        with self._lock:
+            now = self._clock.monotonic()
+            requested = 0.0 if self._hold_verdict is None else self._hold_until - now
+            return max(0.0, requested, 0.0 if self._reason is None else self._open_until - now)
+
     def release(self) -> None:
         """Release a half-open trial that was not used."""
         with self._lock:

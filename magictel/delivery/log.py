@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from msgspec.structs import replace
-
 from magictel.clock import Clock
 from magictel.model.observer import Observer
-from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.model.outcome import Fate, Receipt
 
 EVERY = 60.0
 """Seconds between two lines about failures."""
@@ -31,12 +29,12 @@ class DeliveryLog(Observer):
     def exported(self, ledger: Receipt) -> None:
         """Log the end of an export; `ledger` is the exporter's current one."""
         now = self._clock.monotonic()
-        new, self._seen = _since(ledger, self._seen), ledger
+        new, self._seen = ledger.since(self._seen), ledger
         unconfirmed = new.unconfirmed if self._confirms else 0
         bad = bool(new.rejected or unconfirmed or new.dropped or ledger.kept)
         self._unreported = self._unreported or bad
         if self._unreported and (self._last is None or now - self._last >= EVERY):
-            since = _since(ledger, self._reported)
+            since = ledger.since(self._reported)
             level = logging.ERROR if since.rejected or since.dropped else logging.WARNING
             self._log.log(level, "%s%s", _sentence(since), _why(since))
             self._bad, self._last = bad, now
@@ -59,30 +57,6 @@ class DeliveryLog(Observer):
         if not self._told_after_shutdown and receipt.sent:
             self._told_after_shutdown = True
             self._log.error("delivery.shutdown: %d points exported after shutdown were dropped", receipt.sent)
-
-
-def _since(now: Receipt, before: Receipt) -> Receipt:
-    """Return what happened between two states of a ledger; queued points are those of the later one."""
-    counts: dict[tuple[str, Fate, bool, bool], int] = {
-        (reason.code, reason.fate, reason.maybe_stored, reason.unnamed): reason.count
-        for reason in before.reasons
-        if reason.fate is not Fate.KEPT
-    }
-    reasons: list[Reason] = []
-    for reason in now.reasons:
-        more = reason.count - counts.get((reason.code, reason.fate, reason.maybe_stored, reason.unnamed), 0)
-        if more > 0:
-            reasons.append(replace(reason, count=more))
-    return Receipt(
-        sent=now.sent - before.sent,
-        delivered=now.delivered - before.delivered,
-        rejected=now.rejected - before.rejected,
-        withheld=now.withheld - before.withheld,
-        kept=now.kept,
-        dropped=now.dropped - before.dropped,
-        reasons=tuple(reasons),
-        unconfirmed=now.unconfirmed - before.unconfirmed,
-    )
 
 
 def _sentence(receipt: Receipt) -> str:

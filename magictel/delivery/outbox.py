@@ -42,6 +42,11 @@ class Outbox:
         return self._points
 
     @property
+    def bytes(self) -> int:
+        """Number of bytes waiting."""
+        return self._bytes
+
+    @property
     def waiting(self) -> tuple[Pending, ...]:
         """Return the waiting payloads, oldest first."""
         with self._lock:

@@ -24,6 +24,7 @@ from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.retry import NOT_BEGUN, STRIKES, Retry
 from magictel.delivery.settlement import Settlement
 from magictel.encoding.payload import Payload, Split
+from magictel.model.health import Queue
 from magictel.model.observer import Observer
 from magictel.model.outcome import Fate, ItemVerdict, Reason, Receipt
 from magictel.settings.model import ExporterSettings
@@ -95,6 +96,13 @@ class Pipeline:
     def open_batches(self) -> set[int]:
         """Return the numbers of the collections of which something is in the outbox now, or being retried."""
         return {pending.payload.batch for pending in (*self.outbox.waiting, *self._trying)}
+
+    @property
+    def queue(self) -> Queue:
+        """Return what waits, its limits, and whether sending pauses."""
+        settings, breaker = self._settings, self._breaker
+        limits = settings.outbox_points, settings.outbox_bytes
+        return Queue(self.ledger.kept, self.outbox.bytes, *limits, breaker.state, breaker.pause_left())
 
     @property
     def timed_out(self) -> bool:

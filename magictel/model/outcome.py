@@ -181,6 +181,29 @@ class Receipt(msgspec.Struct, frozen=True):
         """Return the number of points that were neither stored nor rejected: kept + dropped."""
         return self.kept + self.dropped
 
+    def since(self, before: Receipt) -> Receipt:
+        """Return what happened since an earlier state of the same ledger; queued points are those of now."""
+        counts: dict[tuple[str, Fate, bool, bool], int] = {
+            (reason.code, reason.fate, reason.maybe_stored, reason.unnamed): reason.count
+            for reason in before.reasons
+            if reason.fate is not Fate.KEPT
+        }
+        reasons: list[Reason] = []
+        for reason in self.reasons:
+            more = reason.count - counts.get((reason.code, reason.fate, reason.maybe_stored, reason.unnamed), 0)
+            if more > 0:
+                reasons.append(replace(reason, count=more))
+        return Receipt(
+            sent=self.sent - before.sent,
+            delivered=self.delivered - before.delivered,
+            rejected=self.rejected - before.rejected,
+            withheld=self.withheld - before.withheld,
+            kept=self.kept,
+            dropped=self.dropped - before.dropped,
+            reasons=tuple(reasons),
+            unconfirmed=self.unconfirmed - before.unconfirmed,
+        )
+
     def __add__(self, other: Receipt) -> Receipt:
         return Receipt(
             self.sent + other.sent,

@@ -21,6 +21,7 @@ from magictel.encoding.payload import Payload
 from magictel.encoding.prepared import Prepared
 from magictel.encoding.totals import Totals
 from magictel.errors import MagictelError, SettingsError
+from magictel.model.health import Queue
 from magictel.model.metrics import count_points
 from magictel.model.outcome import Receipt, Unavailable
 from magictel.plugin.configured import ALIVE
@@ -128,6 +129,12 @@ class Exporter(PayloadEncoder[S], MetricExporter):
     def ledger(self) -> Receipt:
         """What became of every point since this object was created (in this process); `kept` is in the outbox now."""
         return self._pipeline.ledger
+
+    @property
+    @final
+    def queue(self) -> Queue:
+        """Return what waits in the outbox, its limits, and whether sending pauses."""
+        return self._pipeline.queue
 
     @property
     @final

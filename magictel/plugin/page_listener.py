@@ -37,8 +37,7 @@ class PageListener:
         self._settings, self._log, self._clock = settings, log, clock
         self._stop = threading.Event()
         self._server = PageServer(
-            answer,
-            path=settings.path,
+            {settings.path: answer},
             tls=(lambda: self._tls.context()) if settings.tls_cert_file else None,
             authorization=authorization,
             log=log,

@@ -16,6 +16,7 @@ from opentelemetry.sdk.resources import Resource
 
 from magictel.runtime.config import TelemetryConfig
 from magictel.runtime.connection import StartError
+from magictel.runtime.health_page import health_ports
 from magictel.runtime.sdk import (
     export_interval,
     is_disabled,
@@ -32,6 +33,9 @@ from magictel.settings.select import nothing_chosen
 _log = logging.getLogger("magictel.runtime")
 _GRACE = 5.0
 """Seconds for the last collection after SIGTERM: supervisors send SIGKILL after ten or more."""
+
+_NOTHING_TO_SEND = 2.0
+"""Seconds to end the threads of a start that failed."""
 
 
 def start(
@@ -55,6 +59,8 @@ def start(
     Logs an unusable target and a failed connection test, in one line each. Raise `StartError` for a target with
     `start_check = "required"`; never raises otherwise.
 
+    `MAGICTEL_HEALTH_PORT=9465` serves the health of the telemetry on loopback, for `magictel status`.
+
     `sigterm`: if the process has no handler, SIGTERM first sends the collected points, for a few seconds at most, and then ends the
     process as usual; see `magictel.runtime.lifespan` for servers that handle SIGTERM.
     """
@@ -70,14 +76,18 @@ def start(
     ignored = ", ".join(name for name, given in (("resource", resource), ("views", views)) if given)
     joined = joined_provider(readers, ignored=ignored)
     provider = joined or MeterProvider(readers, merged_resource(env, resource), views=views)
-    telemetry = Telemetry(provider, readers, targets, joined=joined is not None, interval=seconds)
+    telemetry = Telemetry(
+        provider, readers, targets, joined=joined is not None, interval=seconds, health_ports=health_ports(env)
+    )
     try:
         telemetry.connections.start()
     except StartError:
-        telemetry.shutdown(0)
+        telemetry.shutdown(_NOTHING_TO_SEND)
         raise
     if joined is None:
         make_global(provider)
+    if telemetry.health_page is not None:
+        telemetry.health_page.listen()
     if sigterm:
         LastCollection(partial(telemetry.shutdown, _GRACE)).install()
     return telemetry

@@ -23,7 +23,7 @@ class Target(Generic[M]):
 class TelemetryConfig:
     """What the file contains: targets by name. Neither `ENABLED_EXPORTERS` nor variables of targets change it.
 
-        TelemetryConfig(targets={"prod": Target(ElasticsearchExporter, ElasticsearchSettings(url=["https://es:9200"]))})
+    TelemetryConfig(targets={"prod": Target(ElasticsearchExporter, ElasticsearchSettings(url=["https://es:9200"]))})
     """
 
     targets: Mapping[str, Target[Any]]

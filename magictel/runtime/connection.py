@@ -78,7 +78,9 @@ class ConnectionTests:
             level, sentence = _sentence(result)
             every = "" if isinstance(exporter, PageExporter) else f" every {self._interval:g} s"
             verb = "serves" if isinstance(exporter, PageExporter) else "sends to"
-            logging.getLogger(f"magictel.{target.name}").log(level, "%s %s%s: %s", verb, result.endpoint, every, sentence)
+            logging.getLogger(f"magictel.{target.name}").log(
+                level, "%s %s%s: %s", verb, result.endpoint, every, sentence
+            )
 
     def _require(self, target: RunningTarget) -> None:
         result = self.results.get(target.name)

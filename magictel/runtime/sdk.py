@@ -89,6 +89,12 @@ def make_global(provider: MeterProvider) -> None:
         _log.warning(message, kind)
 
 
+def resource_of(provider: MeterProvider) -> Mapping[str, object]:
+    """Return the resource's attributes now: a fork renews `service.instance.id`."""
+    resource = getattr(getattr(provider, "_sdk_config", None), "resource", None)
+    return {} if resource is None else resource.attributes
+
+
 def _seconds(environment: Mapping[str, str], variable: str, default: float) -> float:
     text = environment.get(variable, "").strip()
     try:

@@ -75,9 +75,9 @@ def _configured(config: str | None, environment: Mapping[str, str]) -> Iterator[
 
 def _specified(spec: TargetSpec, environment: Mapping[str, str], file: ConfigFile | None) -> RunningTarget:
     start_check = _DEFAULT_CHECK
+    if spec.unusable is not None:
+        return unusable_target(spec.name, spec.unusable, start_check)
     try:
-        if spec.unusable is not None:
-            raise spec.unusable
         exporter_class = entry_points.load(spec.exporter)
         model = exporter_class.Settings
         written = given_value("start_check", spec.name, model, environment=environment, config=file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -13,9 +14,13 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 
 from magictel.clock import Clock, SystemClock
+from magictel.model.health import Health
 from magictel.model.outcome import Receipt
 from magictel.runtime.connection import ConnectionTests
 from magictel.runtime.forks import after_fork_in_child
+from magictel.runtime.health import TargetMonitor
+from magictel.runtime.health_page import HealthPage
+from magictel.runtime.sdk import resource_of
 from magictel.runtime.targets import RunningExporter, RunningTarget
 
 _log = logging.getLogger("magictel.runtime")
@@ -32,6 +37,7 @@ class Telemetry:
         *,
         joined: bool,
         interval: float,
+        health_ports: Sequence[int] = (),
         clock: Clock | None = None,
     ) -> None:
         self.provider = provider
@@ -39,6 +45,10 @@ class Telemetry:
         self._readers = readers
         self._joined = joined
         self._clock = clock or SystemClock()
+        self._started = self._clock.now()
+        self._monitors = {target.name: TargetMonitor(target, self._clock) for target in targets}
+        self.health_page = HealthPage(self.health, health_ports) if health_ports else None
+        """The health over HTTP, if it is wanted."""
         self.connections = ConnectionTests(targets, interval, self._clock)
         self._ending = threading.Lock()
         self._ended = threading.Event()
@@ -46,7 +56,22 @@ class Telemetry:
         after_fork_in_child(self._after_fork)
 
     def __repr__(self) -> str:
-        return f"Telemetry({', '.join(self.exporters) or 'nothing is exported'})"
+        targets = (f"{target.target}: {target.code or target.status}" for target in self.health().targets)
+        return f"Telemetry({', '.join(targets) or 'nothing is exported'})"
+
+    def health(self) -> Health:
+        """Return, for each target, how its last export ended, what waits, and the result of the connection test."""
+        resource = resource_of(self.provider)
+        return Health(
+            service=str(resource.get("service.name", "")),
+            instance=str(resource.get("service.instance.id", "")),
+            pid=os.getpid(),
+            started=self._started,
+            now=self._clock.now(),
+            targets=tuple(
+                monitor.health(self.connections.results.get(name)) for name, monitor in self._monitors.items()
+            ),
+        )
 
     def ledgers(self) -> dict[str, Receipt]:
         """Return the fate of every point so far, by target."""
@@ -81,6 +106,8 @@ class Telemetry:
             _log.error("%s", _one_line(failure))
         for exporter in self.exporters.values():
             exporter.shutdown(0)  # those that were not reached
+        if self.health_page is not None:
+            self.health_page.stop()
         self._ended.set()
         atexit.unregister(self.shutdown)
 
@@ -93,8 +120,14 @@ class Telemetry:
             reader.shutdown(timeout_millis=max(0.0, deadline - self._clock.monotonic()) * 1000)
 
     def _after_fork(self) -> None:
-        if not self._ended.is_set():
-            self._ending, self._ended = threading.Lock(), threading.Event()
+        if self._ended.is_set():
+            return
+        self._ending, self._ended = threading.Lock(), threading.Event()
+        self._started = self._clock.now()
+        for monitor in self._monitors.values():
+            monitor.renew()
+        if self.health_page is not None:
+            self.health_page.listen_in_child()
 
     def __enter__(self) -> Self:
         return self

@@ -34,7 +34,7 @@ class PageHandler(BaseHTTPRequestHandler):
         if self._refused():
             return
         try:
-            reply = self._page.answer(self.headers)
+            reply = self._page.pages[self._path](self.headers)
             first = next(reply.chunks, b"")
         except Exception as failure:
             self._log_bug(failure)
@@ -61,6 +61,10 @@ class PageHandler(BaseHTTPRequestHandler):
         page: PageServer = server.page
         return page
 
+    @property
+    def _path(self) -> str:
+        return self.path.partition("?")[0]
+
     def _refused(self) -> bool:
         """Answer a request for another path, or without the login; return whether it was one."""
         if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
@@ -75,8 +79,8 @@ class PageHandler(BaseHTTPRequestHandler):
         if wanted is not None and not hmac.compare_digest(given.encode(), wanted.encode()):
             self._text(401, "this page needs a user and a password", **{"WWW-Authenticate": 'Basic realm="metrics"'})
             return True
-        if self.path.partition("?")[0] != self._page.path:
-            self._text(404, f"the metrics are at {self._page.path}")
+        if self._path not in self._page.pages:
+            self._text(404, f"try {' or '.join(self._page.pages)}")
             return True
         return False
 

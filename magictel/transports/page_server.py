@@ -1,4 +1,4 @@
-"""A server of one page that is scraped: where it listens, TLS, and the end of its connections at a stop or a fork.
+"""A server of pages that are scraped: where it listens, TLS, and the end of its connections at a stop or a fork.
 
 The standard library's threading server does the work: a thread for each connection, so that a slow scraper delays no other.
 """
@@ -10,7 +10,7 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import ThreadingHTTPServer
 from typing import Any
 
@@ -23,21 +23,20 @@ _COMPLETION = 2.0
 
 
 class PageServer:
-    """Serves a page at `path` until stopped. `authorization` returns the header that a scraper must send now; None: any may scrape.
+    """Serves pages, by path, until stopped. `authorization` returns the header that a scraper must send now; None: any may scrape.
 
     `tls` returns the context of the next connection, so that renewed certificates are used; None: plain HTTP.
     """
 
     def __init__(
         self,
-        answer: Answer,
+        pages: Mapping[str, Answer],
         *,
-        path: str = "/metrics",
         tls: Callable[[], ssl.SSLContext] | None = None,
         authorization: Callable[[], str | None] = lambda: None,
         log: logging.Logger,
     ) -> None:
-        self.answer, self.path, self.authorization, self.log = answer, path, authorization, log
+        self.pages, self.authorization, self.log = pages, authorization, log
         self._tls = tls
         self._server: _Server | None = None
 

@@ -70,14 +70,17 @@ def test_the_configuration_in_code_has_every_table_and_every_key_of_the_file() -
     written = {"exporter": '"file"', "enabled": "false"}
     assert keys == set(written)
     for key, value in written.items():
-        assert key not in parse(f"[targets.a]\n{key} = {value}\n", Path("magictel.toml"), "magictel.toml").tables["a"].values
+        assert (
+            key
+            not in parse(f"[targets.a]\n{key} = {value}\n", Path("magictel.toml"), "magictel.toml").tables["a"].values
+        )
 
 
 @pytest.mark.parametrize("name", entry_points.BUILT_IN)
 def test_every_key_of_an_exporter_is_an_argument_of_its_settings(name: str) -> None:
     model: Any = entry_points.load(name).Settings
     options = {field.key: field.nothing for field in fields_of(model)}
-    assert {field for field in model.__struct_fields__} == set(options)
+    assert set(model.__struct_fields__) == set(options)
     assert isinstance(model(**options), model)
 
 

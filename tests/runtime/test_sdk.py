@@ -115,7 +115,7 @@ def test_a_provider_that_cannot_be_joined_is_named(backend: Server, caplog: pyte
     metrics.set_meter_provider(NoOpMeterProvider())
     with runtime.start(environment=environment(backend.origin)) as telemetry:
         telemetry.provider.get_meter("app").create_counter("orders").add(3)
-    assert "the global MeterProvider (opentelemetry.metrics._internal.NoOpMeterProvider)" in caplog.text
+    assert "the global MeterProvider (opentelemetry.metrics.NoOpMeterProvider)" in caplog.text
     assert "only meters of telemetry.provider are exported" in caplog.text
     assert len(documents(backend)) == 1
 
@@ -142,7 +142,10 @@ def test_a_flush_says_whether_everything_was_sent(backend: Server) -> None:
 
 def test_a_foreign_exporter_is_driven_like_the_others(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    given = {"ENABLED_EXPORTERS": "otel:otlp_proto_http", "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{refused()}"}
+    given = {
+        "ENABLED_EXPORTERS": "otel:otlp_proto_http",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{refused()}",
+    }
     with runtime.start(environment=given) as telemetry:
         assert list(telemetry.exporters) == ["otel:otlp_proto_http"]
         telemetry.connections._threads["otel:otlp_proto_http"].join()

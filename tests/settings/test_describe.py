@@ -22,7 +22,7 @@ def test_the_exporters_own_options_come_first_then_http_then_delivery() -> None:
     keys = [field.key for field in fields_of(AcmeSettings)]
     assert keys[0] == "url"
     assert keys.index("old") < keys.index("compression") < keys.index("trust_env") < keys.index("timeout")
-    assert keys[-3:] == ["shutdown_timeout", "redact_attributes", "drop_attributes"]
+    assert keys[-4:] == ["shutdown_timeout", "redact_attributes", "drop_attributes", "start_check"]
 
 
 @pytest.mark.parametrize("model", [ExporterSettings, HttpSettings, *MODELS])

@@ -45,7 +45,7 @@ class Page:
 
 @contextmanager
 def served(page: Page, **options: object) -> Iterator[PageServer]:
-    server = PageServer(page, log=logging.getLogger("magictel.page"), **options)  # type: ignore[arg-type]
+    server = PageServer({"/metrics": page}, log=logging.getLogger("magictel.page"), **options)  # type: ignore[arg-type]
     server.start("127.0.0.1", (0,))
     try:
         yield server
@@ -116,7 +116,7 @@ def test_a_page_that_cannot_begin_is_an_error_for_the_scraper_and_one_line(caplo
     [
         ("HEAD", "/metrics", 200, b""),
         ("GET", "/metrics?name=x", 200, b"".join(LINES)),
-        ("GET", "/", 404, b"the metrics are at /metrics\n"),
+        ("GET", "/", 404, b"try /metrics\n"),
         ("HEAD", "/", 404, b""),
         ("POST", "/metrics", 405, b"a page is read with GET\n"),
         ("DELETE", "/metrics", 405, b"a page is read with GET\n"),
@@ -278,7 +278,7 @@ def test_a_slow_scraper_delays_no_other() -> None:
 def test_ports_are_taken_in_their_order() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         taken = busy.getsockname()[1]
-        server = PageServer(Page(), log=logging.getLogger("magictel.page"))
+        server = PageServer({"/metrics": Page()}, log=logging.getLogger("magictel.page"))
         with pytest.raises(OSError, match="in use"):
             server.start("127.0.0.1", (taken,))
         assert server.port is None

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from magictel.exporters.datadog.exporter import DatadogExporter
+from magictel.exporters.datadog.settings import DatadogSettings
 
-__all__ = ["DatadogExporter"]
+__all__ = ["DatadogExporter", "DatadogSettings"]

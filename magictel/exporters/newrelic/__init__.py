@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from magictel.exporters.newrelic.exporter import NewRelicExporter
+from magictel.exporters.newrelic.settings import NewRelicSettings
 
-__all__ = ["NewRelicExporter"]
+__all__ = ["NewRelicExporter", "NewRelicSettings"]

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from magictel.exporters.otlp.exporter import OtlpExporter
+from magictel.exporters.otlp.settings import OtlpSettings
 
-__all__ = ["OtlpExporter"]
+__all__ = ["OtlpExporter", "OtlpSettings"]

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from magictel.exporters.statsd.exporter import StatsdExporter
+from magictel.exporters.statsd.settings import StatsdSettings
 
-__all__ = ["StatsdExporter"]
+__all__ = ["StatsdExporter", "StatsdSettings"]
