@@ -47,6 +47,7 @@ Where to look first; `NAME` is a backend, and every backend has the same file na
     a backend's error texts   exporters.NAME.errors: text to code; pages of codes: catalogue; other programs' texts: diagnose.error_text
     a too large request       delivery.retry sends the halves that encoding.payload cuts; limits before sending: encoding.packing
     waits and queues          delivery.backoff, delivery.circuit_breaker, delivery.rate_limit, delivery.outbox; the counts: delivery.ledger
+    the outbox on disk        delivery.spool; its file: delivery.spool_file
     temporality               encoding.deltas (cumulative to delta), encoding.intervals (a series), encoding.totals (delta to cumulative)
     reading points back       exporters.NAME.readback; Prometheus' query API: promql.readback; until they are visible: verify.polling
     sent against seen         model.verification (field by field), verify.sample, verify.replay; allowed differences: formats.lossy

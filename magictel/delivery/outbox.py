@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from magictel.delivery.batch import Batch
 from magictel.encoding.payload import Payload
+
+if TYPE_CHECKING:
+    from magictel.delivery.settlement import Settlement
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -25,7 +30,10 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 class Outbox:
-    """Stores payloads in memory between exports, from any thread; what is in it at shutdown is dropped and reported."""
+    """Stores payloads in memory between exports, from any thread; what is in it at shutdown is dropped and reported.
+
+    `Spool` stores them on disk, before they are sent.
+    """
 
     def __init__(self, max_points: int, max_bytes: int) -> None:
         self._max_points = max_points
@@ -48,9 +56,28 @@ class Outbox:
 
     @property
     def waiting(self) -> tuple[Pending, ...]:
-        """Return the waiting payloads, oldest first."""
+        """Return the payloads that wait in memory, oldest first."""
         with self._lock:
             return tuple(self._waiting)
+
+    def summary(self) -> tuple[Pending, ...]:
+        """Return what waits, for its counts and reasons; the bodies may be empty."""
+        return self.waiting
+
+    def adopt(self) -> int:
+        """Take over what ended processes left on disk; return the number of its points."""
+        return 0
+
+    def store(self, lot: Batch) -> Batch:
+        """Store a batch on disk before it is sent, and return it."""
+        return lot
+
+    def settle(self, payload: Payload, settled: Settlement) -> None:
+        """Replace a payload on disk by what is left of it."""
+
+    def lost(self) -> list[Pending]:
+        """Return what was dropped from disk since the last call; the bodies are empty."""
+        return []
 
     def put(self, waiting: Pending) -> list[Pending]:
         """Append a payload; return what is dropped for it, oldest first (the payload itself if it cannot fit or the outbox is closed)."""
@@ -66,7 +93,7 @@ class Outbox:
             return dropped
 
     def take(self) -> list[Pending]:
-        """Remove and return all payloads, oldest first."""
+        """Remove and return payloads to send, oldest first; a spool returns them in portions."""
         with self._lock:
             taken = list(self._waiting)
             self._waiting.clear()
@@ -74,10 +101,10 @@ class Outbox:
             return taken
 
     def close(self) -> list[Pending]:
-        """Remove and return all payloads; later ones are returned at once."""
+        """Remove and return what is not on disk; later payloads are returned at once."""
         with self._lock:
             self.closed = True
-        return self.take()
+        return Outbox.take(self)
 
     def _pop(self) -> Pending:
         oldest = self._waiting.popleft()

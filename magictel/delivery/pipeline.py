@@ -61,13 +61,14 @@ class Pipeline:
         split: Split = _no_split,
         given_up: GivenUp | None = None,
         observer: Observer | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._in_order = in_order
         self._ledger = Ledger(redact)
         self.stop = threading.Event()
-        self.outbox = Outbox(settings.outbox_points, settings.outbox_bytes)
+        self.outbox = outbox or Outbox(settings.outbox_points, settings.outbox_bytes)
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown, clock)
         self._patience = AdaptiveTimeout(max(settings.retry_budget, _LEAST_PATIENCE), settings.timeout)
         self._retry = Retry(
@@ -90,7 +91,7 @@ class Pipeline:
     @property
     def ledger(self) -> Receipt:
         """All receipts since the exporter was created; `kept` is what is in the outbox now, or being retried."""
-        return self._ledger.total((*self.outbox.waiting, *self._trying))
+        return self._ledger.total((*self.outbox.summary(), *self._trying))
 
     @property
     def open_batches(self) -> set[int]:
@@ -140,7 +141,9 @@ class Pipeline:
         The receipt covers this batch; what became of earlier points meanwhile is in `ledger`.
         """
         until = Deadline(max(deadline, deadline if end is None else end), deadline, self._patience.seconds)
+        self._adopt()
         alone = not self.outbox.points
+        lot = self._store(lot)
         behind = self._drain_outbox(until)
         self._lots += 1
         receipt, left = self._send(lot, until, None, behind, first=alone)
@@ -157,6 +160,8 @@ class Pipeline:
     def drain(self, deadline: float, *, closing: bool = False) -> bool:
         """Retry what waits; return True when the outbox is empty. `closing`: as `Retry.closing`."""
         self._retry.closing = closing
+        if not closing:
+            self._adopt()
         self._drain_outbox(Deadline.at(deadline))
         return self.outbox.points == 0
 
@@ -164,6 +169,7 @@ class Pipeline:
         """Drop what waits, end the pool, and return what was dropped. Payloads in flight are counted when they end."""
         self.stop.set()
         left = self.outbox.close()
+        self._count_lost()
         receipt = self._ledger.dropping(Receipt(), left)
         self._ledger.book(replace(receipt, kept=-points_of(left)))
         self._give_up(waiting.payload for waiting in left)
@@ -179,21 +185,42 @@ class Pipeline:
         self._give_up(lot.rest())
         return receipt
 
+    def _adopt(self) -> None:
+        adopted = self.outbox.adopt()
+        self._ledger.book(Receipt(sent=adopted, kept=adopted))
+        self._count_lost()
+
+    def _store(self, lot: Batch) -> Batch:
+        try:
+            return self.outbox.store(lot)
+        except BaseException:
+            self.drop(lot, "delivery.shutdown", "interrupted")
+            raise
+        finally:
+            self._count_lost()
+
+    def _count_lost(self) -> None:
+        lost = self.outbox.lost()
+        self._ledger.book(replace(self._ledger.dropping(Receipt(), lost), kept=-points_of(lost)))
+
     def _drain_outbox(self, until: Deadline) -> Pending | None:
         """Send what waits; if order matters, return the first that still waits."""
-        waited = self.outbox.take()
-        if not self._in_order:
-            # What only waited goes first: a payload that always fails must not use up every trial.
-            waited.sort(key=lambda waiting: waiting.strikes >= STRIKES)
-        self._trying = tuple(waited)
-        if not waited:
-            return None
-        points = points_of(waited)
-        receipt, left = self._send(Batch([waiting.payload for waiting in waited], points), until, None, again=waited)
-        self._ledger.book(replace(receipt, sent=0, kept=points_of(left) - points))
-        self._keep(sorted(left, key=lambda waiting: waiting.lot))
-        self._trying = ()
-        return left[0] if left and self._in_order else None
+        first = True
+        while waited := self.outbox.take():
+            if not self._in_order:
+                # What only waited goes first: a payload that always fails must not use up every trial.
+                waited.sort(key=lambda waiting: waiting.strikes >= STRIKES)
+            self._trying = tuple(waited)
+            points = points_of(waited)
+            portion = Batch([waiting.payload for waiting in waited], points)
+            receipt, left = self._send(portion, until, None, again=waited, first=first)
+            self._ledger.book(replace(receipt, sent=0, kept=points_of(left) - points))
+            self._keep(sorted(left, key=lambda waiting: waiting.lot))
+            self._trying = ()
+            if left:
+                return left[0] if self._in_order else None
+            first = False
+        return None
 
     def _keep(self, left: list[Pending]) -> list[Pending]:
         """Move queued payloads to the outbox; count and return what is dropped for them."""
@@ -232,11 +259,12 @@ class Pipeline:
         try:
             for number, settled in enumerate(self._settle_all(source, until, behind, first, fair)):
                 settled_payloads = number + 1
-                source.open.popleft()
+                payload = source.open.popleft()
                 self._give_up(waiting.payload for waiting in settled.lost)
                 refused, settled.refused = settled.refused, []
                 if again:
                     settled.left = [_as_before(waiting, again[number]) for waiting in settled.left]
+                self.outbox.settle(payload, settled)
                 total.add(settled)
                 if on_refused is not None:
                     for positions, verdict in refused:

@@ -122,6 +122,8 @@ class Retry(msgspec.Struct):
         if not failures:
             left = max(left, min(deadline.patience, deadline.end - began))
         given = min(self.attempt_timeout, max(_LEAST, left))
+        if payload.attempted:
+            settled.repeated += payload.points
         try:
             attempted = self.attempt(payload, given)
         except BaseException:

@@ -26,6 +26,8 @@ class Settlement(msgspec.Struct):
     bytes: int = 0
     failed: list[FailedAttempts] = msgspec.field(default_factory=list)
     waited: float = 0.0
+    repeated: int = 0
+    """Points sent again after an attempt that may have stored them: a backend that cannot deduplicate may have them twice."""
 
     def add(self, other: Settlement) -> None:
         """Add another settlement."""
@@ -36,6 +38,7 @@ class Settlement(msgspec.Struct):
         self.bytes += other.bytes
         self.failed += other.failed
         self.waited += other.waited
+        self.repeated += other.repeated
         self.reasons += other.reasons
         self.left += other.left
         self.lost += other.lost

@@ -44,7 +44,8 @@ class Payload:
     `sizes` are the items' lengths if the encoder knows them; otherwise `cut` finds them. `attempted`: an earlier attempt may have stored
     some of the items. `form` is the protocol variant of the attempt (`HttpExporter.form`); `frame` and `judge` use it, and never the
     exporter's current state. `route` is the name of its route; `runs` group the items by envelope, if there are any; `at` are the
-    positions of its points in the collection `batch`.
+    positions of its points in the collection `batch`. `stored` is the number of the payload in the spool that it is or was a part of; 0:
+    none.
     """
 
     body: bytes = field(repr=False)
@@ -56,6 +57,7 @@ class Payload:
     runs: tuple[Run, ...] = field(default=(), repr=False)
     at: Sequence[int] = field(default=(), repr=False)
     batch: int = 0
+    stored: int = field(default=0, compare=False)
 
     @property
     def id(self) -> bytes:

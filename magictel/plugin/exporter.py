@@ -13,6 +13,7 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 
 from magictel.delivery.attempt import Attempted
 from magictel.delivery.batch import Batch
+from magictel.delivery.outbox import Outbox
 from magictel.delivery.pipeline import OnDropped, OnRefused, Pipeline
 from magictel.delivery.stored import StoredPayload
 from magictel.encoding.deltas import Deltas
@@ -139,7 +140,7 @@ class Exporter(PayloadEncoder[S], MetricExporter):
     @property
     @final
     def waiting(self) -> tuple[StoredPayload, ...]:
-        """Return what is in the outbox now, in a form that another process can send."""
+        """Return what waits in memory now, in a form that another process can send; what is in the spool is sent from there."""
         now, fingerprint = self.clock.now(), self.fingerprint()
         return tuple(
             StoredPayload(
@@ -249,6 +250,23 @@ class Exporter(PayloadEncoder[S], MetricExporter):
             split=lambda body: self.encoder.split(body),  # the encoder is created at first use
             given_up=self._given_up,
             observer=self.observers,
+            outbox=self._spool(),
+        )
+
+    def _spool(self) -> Outbox | None:
+        if self.settings.spool is None or self.unusable is not None:
+            return None
+        from magictel.delivery.spool import Spool, spool_path  # sqlite3 is loaded only if it is used
+
+        return Spool(
+            spool_path(self.settings.spool, self.target),
+            self.settings,
+            self.clock,
+            self.log,
+            target=self.target,
+            fingerprint=self.fingerprint,
+            redact=self.redact,
+            in_order=self.in_time_order,
         )
 
     def _after_fork(self) -> None:

@@ -190,6 +190,21 @@ class ExporterSettings(SettingsModel, frozen=True, kw_only=True, forbid_unknown_
     outbox_bytes: Annotated[
         int, option("Maximum bytes in the outbox while the backend is down.", unit="bytes", example="64MiB", ge=0)
     ] = 33_554_432
+    spool: Annotated[
+        str | None,
+        option(
+            "Directory for points that are not delivered yet, which then survive the process. Default: they wait in memory.",
+            example="/var/lib/magictel",
+            routes=False,
+            file=True,
+        ),
+    ] = None
+    spool_bytes: Annotated[
+        int, option("Maximum bytes in the spool; the oldest are dropped first.", unit="bytes", example="1GiB", ge=0)
+    ] = 268_435_456
+    spool_age: Annotated[
+        float, option("Longest time in the spool; older points are dropped.", unit="seconds", example="6h", gt=0)
+    ] = 86_400.0
     in_flight: Annotated[
         int,
         option("Payloads sent in parallel; values above 1 use a thread pool.", example=4, routes=False, ge=1, le=64),

@@ -24,9 +24,11 @@ def parse_bytes(text: str) -> int:
 
 
 def seconds_text(seconds: float) -> str:
-    """Return `250 ms`, `10 s` or `2 min`."""
+    """Return `250 ms`, `10 s`, `2 min` or `24 h`."""
     if 0 < seconds < 1:
         return f"{seconds * 1000:g} ms"
+    if seconds > 3600 and seconds % 3600 == 0:
+        return f"{seconds / 3600:g} h"
     if seconds >= 60 and seconds % 60 == 0:
         return f"{seconds / 60:g} min"
     return f"{seconds:g} s"

@@ -1,0 +1,184 @@
+"""A spool that cannot be used: the application goes on, points wait in memory, and the code says why."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from magictel.delivery import spool_file
+from magictel.encoding.payload import Payload
+from magictel.model.outcome import Delivered, Fate, Outcome
+from tests.delivery.rig import REFUSED, payload
+from tests.delivery.spools import SpoolRig, counts, rows
+
+AWAY = {"retry_budget": 0, "breaker_failures": 99}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "t.spool"
+
+
+@pytest.fixture
+def pragma(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Make SQLite itself fail as with a full disk or a read-only one."""
+    connect = spool_file._connect
+
+    def use(statement: str) -> None:
+        def limited(path: Path) -> sqlite3.Connection:
+            db = connect(path)
+            db.execute(statement)
+            return db
+
+        monkeypatch.setattr(spool_file, "_connect", limited)
+
+    return use
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [("PRAGMA max_page_count = 1", "delivery.spool-disk-full"), ("PRAGMA query_only = 1", "delivery.spool-unwritable")],
+)
+def test_a_disk_that_is_full_or_read_only(
+    path: Path, pragma: Callable[[str], None], caplog: pytest.LogCaptureFixture, statement: str, code: str
+) -> None:
+    rig = SpoolRig(path, [REFUSED] * 4, **AWAY)
+    rig.export(payload(2, "a"), seconds=0)
+    rig.spool._file.close()
+    pragma(statement)
+    big = payload(4_000, "b")
+    for _ in range(2):
+        rig.export(big, seconds=0)
+    ledger = rig.pipeline.ledger
+    assert (ledger.sent, ledger.kept, ledger.dropped, ledger.balanced) == (8_002, 8_002, 0, True)
+    assert [pending.payload.points for pending in rig.pipeline.outbox.waiting] == [4_000, 4_000]
+    (message,) = [record.message for record in caplog.records if code in record.message]
+    assert message.endswith("; points wait in memory")
+    pragma("PRAGMA max_page_count = 100000")
+    rig.spool._file.close()
+    rig.clock.pass_time(60)
+    rig.export(payload(1, "c"))
+    ledger = rig.pipeline.ledger
+    assert (ledger.sent, ledger.delivered, ledger.balanced) == (8_003, 8_003, True)
+    assert rig.stored == 0
+
+
+def test_what_waits_in_memory_is_stored_as_soon_as_the_file_can_be_used(
+    path: Path, pragma: Callable[[str], None]
+) -> None:
+    rig = SpoolRig(path, [REFUSED] * 9, **AWAY)
+    pragma("PRAGMA query_only = 1")
+    rig.export(payload(2, "a"), seconds=0)
+    assert rig.pipeline.ledger.kept == 2
+    pragma("PRAGMA query_only = 0")
+    rig.spool._file.close()
+    assert rig.pipeline.close().dropped == 0
+    assert counts(path) == {"sent": 2, "kept": 2}
+
+
+def test_what_was_delivered_is_not_sent_again_when_the_file_could_not_record_it(
+    path: Path, pragma: Callable[[str], None]
+) -> None:
+    def fill_up(sent: Payload, timeout: float) -> Outcome:
+        pragma("PRAGMA query_only = 1")
+        rig.spool._file.close()
+        return Delivered()
+
+    rig = SpoolRig(path, [fill_up])
+    assert rig.export(payload(2, "a")).delivered == 2
+    pragma("PRAGMA query_only = 0")
+    assert counts(path)["kept"] == 2
+    rig.spool._file.close()
+    rig.export(payload(1, "b"))
+    assert rig.bodies == [payload(2, "a").body, payload(1, "b").body]
+    assert counts(path) == {"sent": 3, "delivered": 3, "kept": 0}
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda old: b"no database at all " * 400, lambda old: old[:100] + b"\xff" * (len(old) - 100)]
+)
+def test_a_corrupt_file_is_renamed_and_a_new_one_begun(
+    path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = SpoolRig(path, [REFUSED] * 9, **AWAY)
+    first.export(payload(2, "a"), seconds=0)
+    first.pipeline.close()
+    corrupt = damage(path.read_bytes())
+    path.write_bytes(corrupt)
+    rig = SpoolRig(path, [REFUSED] * 9, **AWAY)
+    rig.export(payload(3, "b"), seconds=0)
+    assert rig.pipeline.ledger.kept == 3
+    assert any(record.message.startswith("delivery.spool-corrupt: ") for record in caplog.records)
+    assert path.with_name("t.spool.corrupt").read_bytes() == corrupt
+    rig.export(payload(1, "c"), seconds=0)
+    assert counts(path)["kept"] >= 1
+    rig.pipeline.close()
+    assert counts(path) == {"sent": 4, "kept": 4}
+
+
+def test_bytes_that_do_not_match_their_checksum_are_dropped_and_counted(path: Path) -> None:
+    first = SpoolRig(path, [REFUSED] * 9, **AWAY)
+    first.export(payload(2, "a"), payload(3, "b"), seconds=0)
+    first.pipeline.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE body SET bytes = ? WHERE id = 1", (payload(2, "x").body,))
+        db.commit()
+    rig = SpoolRig(path)
+    rig.export(payload(1, "c"))
+    assert rig.bodies == [payload(3, "b").body, payload(1, "c").body]
+    rig.export()
+    ledger = rig.pipeline.ledger
+    assert (ledger.delivered, ledger.dropped, ledger.balanced) == (4, 2, True)
+    assert {reason.code for reason in ledger.reasons if reason.fate is Fate.DROPPED} == {"delivery.spool-corrupt"}
+    assert rows(path, "SELECT points FROM ledger WHERE code = 'delivery.spool-corrupt'") == [(2,)]
+
+
+def test_a_file_of_another_format_is_left_alone(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    rig = SpoolRig(path, [REFUSED] * 9, **AWAY)
+    rig.export(payload(2, "a"), seconds=0)
+    assert rig.pipeline.ledger.kept == 2
+    assert any("delivery.spool-format" in record.message for record in caplog.records)
+    assert path.read_bytes() == before
+
+
+def test_a_directory_that_cannot_be_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("")
+    rig = SpoolRig(tmp_path / "file" / "t.spool", [REFUSED] * 9, **AWAY)
+    rig.export(payload(2, "a"), seconds=0)
+    assert rig.pipeline.ledger.kept == 2
+    assert any("delivery.spool-unwritable" in record.message for record in caplog.records)
+    assert rig.pipeline.close().dropped == 2
+
+
+def test_a_file_that_another_process_locks(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(spool_file, "_BUSY", 0.01)
+    rig = SpoolRig(path)
+    rig.export()
+    rig.spool._file.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        assert rig.export(payload(2, "a")).delivered == 2
+    assert any("delivery.spool-busy" in record.message for record in caplog.records)
+    rig.export(payload(2, "b"))
+    assert counts(path) == {"sent": 2, "delivered": 2, "kept": 0}
+
+
+def test_a_file_that_is_removed_is_made_anew(path: Path) -> None:
+    rig = SpoolRig(path, [REFUSED] * 9, **AWAY)
+    rig.export(payload(2, "a"), seconds=0)
+    for file in path.parent.glob("t.spool*"):
+        if file.suffix != ".lock":
+            file.unlink()
+    rig.export(payload(3, "b"), seconds=0)
+    ledger = rig.pipeline.ledger
+    assert (ledger.kept, ledger.dropped, ledger.balanced) == (3, 2, True)
+    assert counts(path) == {"sent": 3, "kept": 3}
