@@ -6,10 +6,12 @@ import math
 import struct
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from operator import add, attrgetter, itemgetter
+from itertools import chain
+from operator import add, attrgetter, itemgetter, methodcaller
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+import orjson
 
 from magictel.encoding.templates import Column
 from magictel.model.metrics import Attributes, Point
@@ -17,6 +19,8 @@ from magictel.model.metrics import Attributes, Point
 H = TypeVar("H", bound=Hashable)
 V = TypeVar("V")
 _ROWS = 200
+_EVERYDAY = {str, bool, int}
+_values = methodcaller("values")
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -44,6 +48,32 @@ def rows_by_keys(attributes: Sequence[Attributes]) -> list[Rows]:
     for position, given in enumerate(attributes):
         positions.setdefault(tuple(given), []).append(position)
     return [Rows(keys, [attributes[at] for at in places], places) for keys, places in positions.items()]
+
+
+def encoded_attributes(
+    attributes: Sequence[Attributes], encode: Callable[[str, Sequence[Any]], Sequence[bytes]]
+) -> list[bytes]:
+    """Return the attributes of each point; `encode` writes the values of a key."""
+    whole: list[bytes] = [b""] * len(attributes)
+    for rows in rows_by_keys(attributes):
+        columns = [encode(key, values) for key, values in zip(rows.keys, rows.columns(), strict=True)]
+        joined = list(map(b"".join, zip(*columns, strict=True))) if columns else [b""] * len(rows.attributes)
+        if rows.positions is None:
+            return joined
+        for position, written in zip(rows.positions, joined, strict=True):
+            whole[position] = written
+    return whole
+
+
+def json_objects(attributes: Sequence[Attributes], option: int) -> list[bytes] | None:
+    """Return attributes as JSON, all in one call of orjson with its `option`; None if a value is no text, integer or boolean, or a
+    text looks like the end of an object. Raise `AttributeError` or `TypeError` for what orjson does not write.
+    """
+    if not set(map(type, chain.from_iterable(map(_values, attributes)))) <= _EVERYDAY:
+        return None
+    written: bytes = orjson.dumps(attributes, default=dict, option=option | orjson.OPT_STRICT_INTEGER)
+    objects = written[1:-1].replace(b"},{", b"}\n{").split(b"\n")  # no raw newline is in JSON
+    return objects if len(objects) == len(attributes) else None
 
 
 def by_distinct(values: Sequence[H], write: Callable[[H], V]) -> list[V]:
@@ -78,10 +108,15 @@ def doubles(values: Sequence[float], tails: bytes | list[bytes]) -> Column | Non
     raw = little_endian("d", values)
     if math.isnan(sum(values)):  # also inf - inf: then one by one
         return None
+    return with_tails(raw, tails)
+
+
+def with_tails(raw: bytes, tails: bytes | list[bytes]) -> Column:
+    """Return 64-bit numbers, each with a tail behind it."""
     if isinstance(tails, list):
         return list(map(add, pieces(raw, 8), tails))
     width = 8 + len(tails)
-    joined = bytearray((b"\0" * 8 + tails) * len(values))
+    joined = bytearray((b"\0" * 8 + tails) * (len(raw) // 8))
     for place in range(8):
         joined[place::width] = raw[place::8]
     return pieces(joined, width)

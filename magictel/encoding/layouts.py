@@ -29,6 +29,7 @@ class _Layout(msgspec.Struct):
     source: tuple[Any, ...]
     """Kept because ids are reused."""
     sizes: tuple[int, ...] | None
+    """The lengths of the items, without their holes if these have no width in common."""
     whole: list[Attributes] | None = None
     """The attributes of the group that used it last; its own are a slice of them."""
 
@@ -96,6 +97,8 @@ class Layouts:
             parts[hole::stride] = column
         body = b"".join(parts)
         empty = [b""] * len(points)
+        if sizes is not None and not isinstance(filled.width, int):
+            sizes = tuple(map(add, sizes, filled.width or ()))
         for hole in layout.holes:  # between two exports only constants are kept
             parts[hole::stride] = empty
         return body, sizes
@@ -120,7 +123,8 @@ class Layouts:
         for place, column in enumerate(columns):
             if column:
                 parts[place::stride] = [column] * count if isinstance(column, bytes) else column
-        sizes = None if filled.width is None else _sizes(columns, filled.width, count)
+        each = filled.width if isinstance(filled.width, int) else 0
+        sizes = None if filled.width is None else _sizes(columns, each, count)
         layout = _Layout(attributes, filled.variant, parts, tuple(holes), stride, group.source, sizes)
         known = self._layouts.pop(key, None)
         self._series += len(attributes) - (len(known.attributes) if known else 0)

@@ -6,7 +6,8 @@ Reading invalid bytes raises one of `MALFORMED`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from operator import add
 from sys import intern
 from typing import Any
 
@@ -45,6 +46,15 @@ def packed_varints(number: int, values: Iterable[int]) -> bytes:
 def field(number: int, content: bytes) -> bytes:
     """Return a length-delimited field: a text, bytes, or a message."""
     return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def text_fields(number: int, texts: Sequence[str]) -> list[bytes]:
+    """Return a field of each text; nothing for an empty one. What precedes a text depends on its length only."""
+    encoded = list(map(str.encode, texts))
+    sizes = list(map(len, encoded))
+    before = {size: varint(number << 3 | 2) + varint(size) for size in set(sizes)}
+    before[0] = b""
+    return list(map(add, map(before.__getitem__, sizes), encoded))
 
 
 def read_varint(raw: bytes, at: int) -> tuple[int, int]:

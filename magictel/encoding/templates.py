@@ -28,13 +28,13 @@ Constant = Column | bytes | Pieces
 class Filled(msgspec.Struct, frozen=True):
     """The holes of a slice of points, as columns. `variant` identifies the template they fit into (int or float, no min …).
 
-    `width` is the total size in bytes of a point's holes, if it is the same for all points of the variant:
-    then the items' lengths are known, and a payload can shrink without reading its items.
+    `width` is the total size in bytes of a point's holes: one number if it is the same for all points of the variant, or that of each
+    point. Then the items' lengths are known, and a payload can shrink without reading its items.
     """
 
     variant: Hashable
     columns: Sequence[Column]
-    width: int | None = None
+    width: int | Sequence[int] | None = None
 
 
 class Template(Protocol):

@@ -33,8 +33,9 @@ class Window:
         oldest = latest
         for group in groups:
             times = times_of(group.points)
-            if earliest <= min(times) and max(times) <= latest:
-                oldest = min(oldest, *times)
+            first = min(times)
+            if earliest <= first and max(times) <= latest:
+                oldest = min(oldest, first)
                 yield group
                 continue
             are_inside = [earliest <= time <= latest for time in times]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 
 from opentelemetry.sdk.metrics.export import MetricsData
 
@@ -33,7 +34,8 @@ class Parts:
         self._payloads = payloads
         self._tracked = tracked
         self._left_out = left_out
-        self._rest: set[int] = set()
+        self._open = bytearray()
+        """For each position whether its point is not accounted for yet."""
         self._batch = 0
         if isinstance(data, Prepared):
             self._track(data)
@@ -49,22 +51,33 @@ class Parts:
             yield left_out.reason
         for part in self._payloads(prepared):
             if isinstance(part, Payload):
-                self._rest.difference_update(part.at)
+                self._close(part.at)
                 yield part
             else:
                 reason = part.reason
                 if part.at is not None and reason.fate is not Fate.DROPPED:
-                    self._rest.discard(part.at)
+                    self._close((part.at,))
                     self._left_out(prepared.batch, part.at)
                 yield reason
             del part  # free it before the next one is encoded
 
     def rest(self) -> tuple[Payload, ...]:
         """Return the points that no part has accounted for so far, as a payload without bytes."""
-        positions = tuple(sorted(self._rest))
-        return (Payload(b"", len(positions), at=positions, batch=self._batch),) if positions else ()
+        if 1 not in self._open:
+            return ()
+        positions = tuple(compress(range(len(self._open)), self._open))
+        return (Payload(b"", len(positions), at=positions, batch=self._batch),)
 
     def _track(self, prepared: Prepared) -> None:
         if self._tracked:
-            self._rest.update(range(sum(len(group.points) for group in prepared.groups)))
+            self._open = bytearray(b"\1") * sum(len(group.points) for group in prepared.groups)
             self._batch = prepared.batch
+
+    def _close(self, positions: Sequence[int]) -> None:
+        if not self._open:
+            return
+        if isinstance(positions, range):
+            self._open[positions.start : positions.stop] = bytes(len(positions))
+            return
+        for position in positions:
+            self._open[position] = 0

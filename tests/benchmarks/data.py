@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import (
@@ -21,15 +22,25 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 METRICS = 10
 BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]
-START = 1_795_000_000_000_000_000
+START = (int(time.time()) - 600) * 1_000_000_000
+"""Recent: some vendors take nothing older than an hour."""
 
 
 class Data:
-    """`points` series over ten metrics; `collect(n)` is the n-th collection: same series, new values and time."""
+    """`points` series over ten metrics; `collect(n)` is the n-th collection: same series, new values and time.
 
-    def __init__(self, points: int, kind: str = "gauge") -> None:
+    `temporality`: of histograms.
+    """
+
+    def __init__(
+        self,
+        points: int,
+        kind: str = "gauge",
+        temporality: AggregationTemporality = AggregationTemporality.CUMULATIVE,
+    ) -> None:
         self.points = points
         self.kind = kind
+        self.temporality = temporality
         self.resource = Resource(
             {
                 "service.name": "gateway",
@@ -71,7 +82,7 @@ class Data:
                 randoms = random.Random(number)
                 data = Histogram(
                     [self._histogram(attrs, time, randoms) for attrs in attributes],
-                    AggregationTemporality.CUMULATIVE,
+                    self.temporality,
                 )
             metrics.append(Metric(f"bench.metric_{metric}", "A metric.", "s", data))
         return MetricsData([ResourceMetrics(self.resource, [ScopeMetrics(self.scope, metrics, "")], "")])

@@ -23,8 +23,12 @@ _PEERS = (
     "opentelemetry-exporter-otlp-proto-http",
     "opentelemetry-exporter-prometheus",
     "opentelemetry-exporter-prometheus-remote-write",
+    "datadog-api-client",
+    "newrelic-telemetry-sdk",
+    "datadog",
+    "ddsketch",
 )
-_PARTS = ("elasticsearch", "remote-write", "otlp", "page", "small", "memory", "start-up")
+_PARTS = ("elasticsearch", "remote-write", "otlp", "vendors", "page", "small", "memory", "start-up")
 
 
 def main() -> int:
@@ -55,6 +59,8 @@ def _tables(part: str, port: int, points: int) -> Iterator[Table]:
             return tables.page(points)
         case "otlp":
             return tables.otlp(port, points)
+        case "vendors":
+            return tables.vendors_clients(port, points)
         case "small":
             return tables.small(port)
         case "memory":

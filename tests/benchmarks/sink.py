@@ -1,6 +1,7 @@
 """A sink that only answers: a process of its own, so that its work is not counted; every reply is as short as the protocol allows.
 
-A bulk request is answered with one item a document, as Elasticsearch does; anything else with 204, to which remote write 2.0 gets a count.
+A bulk request is answered with one item a document, as Elasticsearch does; vendors' APIs answer 202; anything else gets 204, and remote
+write 2.0 a count with it. Datagrams to the same port are read and forgotten.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ _HEAD = (
 _PLAIN_HEAD = (
     b"HTTP/1.1 %s\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 )
+_ACCEPTED_HEAD = b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+_ACCEPTED = {
+    b"/api/v2/series": b'{"errors":[]}',
+    b"/metric/v1": b'{"requestId":"a4f7e2c0-0017-b000-0000-018c1f6f5b1e"}',
+}
 
 
 @contextlib.contextmanager
@@ -41,10 +47,19 @@ def sink() -> Iterator[int]:
 
 def _serve(sender: multiprocessing.connection.Connection) -> None:  # type: ignore[name-defined]
     server = socket.create_server(("127.0.0.1", 0), backlog=128)
-    sender.send(server.getsockname()[1])
+    port = server.getsockname()[1]
+    threading.Thread(target=_forget_datagrams, args=(port,), daemon=True).start()
+    sender.send(port)
     while True:
         connection, _ = server.accept()
         threading.Thread(target=_answer, args=(connection,), daemon=True).start()
+
+
+def _forget_datagrams(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", port))
+        while True:
+            receiver.recv(65_535)
 
 
 def _answer(connection: socket.socket) -> None:
@@ -102,6 +117,9 @@ def _reply(head: bytes, body: bytes) -> bytes:
         return form % (b"200 OK", len(answer)) + answer
     if line.startswith(b"GET"):
         return form % (b"404 Not Found", 2) + b"{}"
+    for path, answer in _ACCEPTED.items():
+        if path in line:
+            return _ACCEPTED_HEAD % len(answer) + answer
     if b"proto=io.prometheus.write.v2" in lower:
         return b"HTTP/1.1 204 No Content\r\nX-Prometheus-Remote-Write-Samples-Written: 1000000\r\n\r\n"
     return b"HTTP/1.1 204 No Content\r\n\r\n"

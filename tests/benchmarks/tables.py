@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from opentelemetry.sdk.metrics.export import AggregationTemporality
+
 from magictel.plugin.exporter import Exporter
-from tests.benchmarks import senders
+from tests.benchmarks import senders, vendors
 from tests.benchmarks.data import Data
 from tests.benchmarks.measure import Row, cpu_per_export, cpu_per_million, held_bytes, instructions, transient_mib
 from tests.benchmarks.senders import (
+    bodies,
     elasticsearch_exporter,
     helpers_bulk,
     official_otlp_body,
     orjson_lines,
-    otlp_bodies,
     otlp_exporter,
     otlp_http,
     ours,
@@ -123,11 +125,11 @@ def otlp(port: int, points: int) -> Iterator[Table]:
     """Encoding alone, where the peer is what the official exporters spend most of their time with; and end to end with gzip."""
     for kind, fewer in (("gauge", 20_000), ("histogram", 10_000)):
         rows = [
-            Row("magictel, warm", Data(points, kind), otlp_bodies(otlp_exporter(port))),
+            Row("magictel, warm", Data(points, kind), bodies(otlp_exporter(port))),
             Row(
                 "magictel, cold: new attributes each time",
                 Data(points, kind),
-                otlp_bodies(otlp_exporter(port)),
+                bodies(otlp_exporter(port)),
                 1,
                 True,
             ),
@@ -144,6 +146,45 @@ def otlp(port: int, points: int) -> Iterator[Table]:
     ]
     yield Table(
         f"OTLP, histograms with gzip, {points} points an export", "CPU s per million points", cpu_per_million(rows)
+    )
+
+
+def vendors_clients(port: int, points: int) -> Iterator[Table]:
+    """End to end; sketches are encoded alone, which is all that their package does. Slow peers are measured on fewer points."""
+    fewer = min(points, 10_000)
+    peers = {
+        "Datadog": (vendors.datadog_exporter, {"datadog-api-client": vendors.datadog_client(port)}),
+        "New Relic": (vendors.newrelic_exporter, {"newrelic-telemetry-sdk": vendors.newrelic_client(port)}),
+        "StatsD": (
+            vendors.statsd_exporter,
+            {
+                "datadog, buffered": vendors.statsd_client(port, buffered=True),
+                "datadog": vendors.statsd_client(port, buffered=False),
+            },
+        ),
+    }
+    for backend, (exporter, clients) in peers.items():
+        rows = [
+            Row("magictel, warm", Data(points), ours(exporter(port))),
+            Row("magictel, cold: new attributes each time", Data(points), ours(exporter(port)), 1, True),
+            *(Row(name, Data(fewer), send) for name, send in clients.items()),
+        ]
+        yield Table(f"{backend}, gauges, {points} points an export", "CPU s per million points", cpu_per_million(rows))
+    delta = AggregationTemporality.DELTA
+    rows = [
+        Row("magictel, warm", Data(fewer, "histogram", delta), bodies(vendors.datadog_exporter(port))),
+        Row(
+            "magictel, cold: new attributes each time",
+            Data(fewer, "histogram", delta),
+            bodies(vendors.datadog_exporter(port)),
+            1,
+            True,
+        ),
+        Row("ddsketch, bucket by bucket", Data(fewer // 5, "histogram", delta), vendors.sketches),
+        Row("ddsketch, value by value", Data(fewer // 5, "histogram", delta), vendors.sketches_of_values),
+    ]
+    yield Table(
+        f"Sketches of histograms, {fewer} points, nothing sent", "CPU s per million points", cpu_per_million(rows)
     )
 
 

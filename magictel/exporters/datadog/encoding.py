@@ -9,21 +9,21 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
-from magictel.encoding.columns import by_distinct, little_endian, pieces
+from magictel.encoding.columns import encoded_attributes, little_endian, with_tails
 from magictel.encoding.payload import Payload
-from magictel.encoding.protobuf import Fields, all_of, field, packed_varints, varint, zigzag
-from magictel.encoding.templates import Constant, Filled
+from magictel.encoding.protobuf import Fields, all_of, field, packed_varints, text_fields, varint, zigzag
+from magictel.encoding.templates import Constant, Filled, Pieces
 from magictel.encoding.window import Window
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.datadog import sketch
-from magictel.exporters.datadog.names import bound, metric_name, tag, tags_of
+from magictel.exporters.datadog.collisions import SecondCollisions
+from magictel.exporters.datadog.names import bound, metric_name, tag, tags_of, tags_of_key
 from magictel.exporters.datadog.settings import DatadogSettings
-from magictel.model.identity_cache import IdentityCache, StreamCache
+from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import (
     Attributes,
     Group,
@@ -31,7 +31,6 @@ from magictel.model.metrics import (
     Point,
     Series,
     Stream,
-    attributes_of,
     starts_of,
     times_of,
     values_of,
@@ -43,12 +42,7 @@ from magictel.plugin.interface import Encoder
 WINDOW = 3600.0, 600.0
 """Seconds before and after now within which Datadog stores points."""
 _RULE = "Datadog drops points older than an hour or more than ten minutes ahead"
-_KEEPS = "it keeps only one point of a second"
-_SAME_SECOND = "another point of this series has the same second, and Datadog keeps only one"
 _SECOND = 1_000_000_000
-_RECENT = 2
-"""Seconds before the latest one whose points are remembered, for the next collection."""
-_Claim = tuple[Stream, Attributes, int, Any]
 COUNT, GAUGE = 1, 3
 """`MetricType` of the intake."""
 _HOST = ("datadog.host.name", "host.name")
@@ -84,49 +78,11 @@ class DatadogEncoder(Encoder[Any]):
         self._settings: DatadogSettings = exporter.settings
         self._heads: StreamCache[tuple[list[str], str]] = StreamCache(self._head, 10_000)
         self._window = Window(*WINDOW, "dd.loss.timestamp", _RULE, _seconds_of)
-        self._tagged = IdentityCache[Any, frozenset[str]](lambda given: frozenset(tags_of(given or {})), 200_000)
-        self._taken: dict[int, dict[Hashable, _Claim]] = {}
-        """The points of the latest second that was sent, by series as Datadog stores them."""
+        self._collisions = SecondCollisions(self._shared)
 
-    def deduplicate(self, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
+    def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
         """Move counts whose second is taken to the next free one, and leave out other points: Datadog would keep only the last of them."""
-        taken = self._taken
-        for group in groups:
-            stream = group.stream
-            if self.exporter.route_of(stream):  # distributions of a second are merged
-                yield group
-                continue
-            series = metric_name(stream.name), self.host(stream), frozenset(self._heads(stream)[0])
-            moved: dict[int, Point | None] = {}
-            numbers = values_of(group.points) if stream.kind in (Kind.GAUGE, Kind.SUM) else group.points
-            columns = attributes_of(group.points), times_of(group.points), numbers
-            for at, (given, time, value) in enumerate(zip(*columns, strict=True)):
-                second, place = time // _SECOND, (*series, self._tagged(given))
-                claim = stream, given or {}, time, value
-                other = taken.setdefault(second, {}).setdefault(place, claim)
-                if other is claim or other == claim:  # a repeat costs nothing
-                    continue
-                if stream.temporality == "delta":
-                    while place in taken.setdefault(second, {}):
-                        second += 1
-                    taken[second][place] = claim
-                    moved[at] = replace(group.points[at], time_unix_nano=second * _SECOND)
-                    continue
-                moved[at] = None
-                same = other[:2] == claim[:2]
-                message = (
-                    _SAME_SECOND if same else f"Datadog stores it as the same series as {Series(*other[:2])}: {_KEEPS}"
-                )
-                yield Withheld("dd.collision", message, str(Series(stream, given or {})), refused=not same)
-            if not moved:
-                yield group
-                continue
-            changed = (moved.get(at, point) for at, point in enumerate(group.points))
-            points = [point for point in changed if point is not None]
-            if points:
-                yield replace(group, points=points, attributes=None)
-        newest = max(taken, default=0)
-        self._taken = {second: taken[second] for second in taken if second >= newest - _RECENT}
+        return self._collisions.deduplicate(groups)
 
     def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
         """Leave out points whose time Datadog does not accept: it would drop them in silence."""
@@ -161,6 +117,13 @@ class DatadogEncoder(Encoder[Any]):
     def host(self, stream: Stream) -> str:
         """Return the host of a stream, or an empty text."""
         return self._heads(stream)[1]
+
+    def _shared(self, stream: Stream) -> Hashable:
+        """Return what the series of a stream have in common in Datadog; None for distributions, which it adds up."""
+        if self.exporter.route_of(stream):
+            return None
+        tags, host = self._heads(stream)
+        return metric_name(stream.name), host, frozenset(tags)
 
     def _head(self, stream: Stream) -> tuple[list[str], str]:
         """Return the tags and the host of a resource."""
@@ -255,35 +218,42 @@ class DatadogEncoder(Encoder[Any]):
             return None
         if stream.monotonic and stream.temporality == "cumulative":
             return None
+        values, times = values_of(points), times_of(points)
         try:
-            numbers = pieces(little_endian("d", values_of(points)), 8)
+            numbers = little_endian("d", values)
+            if not is_finite(sum(values)):
+                return None
         except OverflowError:
-            return None
-        if not is_finite(sum(map(abs, values_of(points)))):
-            return None
-        times = by_distinct(times_of(points), lambda nanos: varint(nanos // 1_000_000_000))
-        if set(map(len, times)) != {_EPOCH_WIDTH}:
             return None
         interval = 0
         if stream.temporality == "delta":
-            intervals = {_seconds(start, end) for start, end in zip(starts_of(points), times_of(points), strict=True)}
+            intervals = {_seconds(*pair) for pair in set(zip(starts_of(points), times, strict=True))}
             if len(intervals) > 1:
                 return None
             (interval,) = intervals
-        width = 8 + _EPOCH_WIDTH
-        return Filled((stream.temporality == "delta", interval), [numbers, times], width)
+        kind = COUNT if stream.temporality == "delta" else GAUGE
+        after = self._around(stream, "", (), kind, interval)[1]
+        tails = {time: b"\x10" + varint(time // _SECOND) + after for time in set(times)}
+        width = 1 + _EPOCH_WIDTH + len(after)
+        if set(map(len, tails.values())) != {width}:
+            return None
+        ends = tails[times[0]] if len(tails) == 1 else list(map(tails.__getitem__, times))
+        return Filled((kind, interval), [with_tails(numbers, ends)], 8 + width)
 
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
-        """Return what precedes the value of each series, the tag of the time, and what follows it."""
+        """Return what precedes the value of each series."""
         assert isinstance(variant, tuple)
-        counted, interval = variant
-        kind, name = (COUNT if counted else GAUGE), metric_name(stream.name)
-        heads, after = [], b""
-        for given in attributes:
-            before, after = self._around(stream, name, self.tags(Series(stream, given)), kind, interval)
-            size = len(before) + 2 + 1 + 8 + 1 + _EPOCH_WIDTH + len(after)
-            heads.append(b"\x0a" + varint(size) + before + _POINT)
-        return [heads, b"\x10", after]
+        before, after = self._around(stream, metric_name(stream.name), (), *variant)
+        shared = b"".join(text_fields(3, self._heads(stream)[0])) + _POINT
+        tags = encoded_attributes(attributes, _tags)
+        rest = len(before) + len(shared) + 8 + 1 + _EPOCH_WIDTH + len(after)
+        sizes = list(map(len, tags))
+        leads = {size: b"\x0a" + varint(size + rest) + before for size in set(sizes)}
+        return [Pieces((list(map(leads.__getitem__, sizes)), tags, shared)), b""]
+
+
+def _tags(key: str, values: Sequence[Any]) -> Sequence[bytes]:
+    return text_fields(3, tags_of_key(key, values))
 
 
 def _seconds_of(item: bytes) -> int:

@@ -14,14 +14,13 @@ from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain
-from operator import methodcaller
 from typing import Any
 
 import msgspec
 import orjson
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint
 
+from magictel.encoding.columns import json_objects
 from magictel.exporters.elasticsearch.values import (
     INT64_MAX,
     LONGEST_TEXT,
@@ -37,9 +36,6 @@ from magictel.model.metrics import Attributes, Point, Series, Stream
 
 ACTION = b'{"create":{"_id":"'
 ACTION_END = b'"}}\n'
-_EVERYDAY = {str, bool, int}
-_STRICT = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
-_values_of = methodcaller("values")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -113,11 +109,9 @@ def attributes_json(given: Attributes) -> bytes:
 def attributes_column(given: Sequence[Attributes]) -> list[bytes]:
     """`attributes_json` of many; everyday ones, all in one call."""
     try:
-        if set(map(type, chain.from_iterable(map(_values_of, given)))) <= _EVERYDAY:
-            written = orjson.dumps(given, default=dict, option=_STRICT)
-            pieces = written[1:-1].replace(b"},{", b"}\n{").split(b"\n")  # no raw newline is in JSON
-            if len(pieces) == len(given) and max(map(len, pieces)) <= LONGEST_TEXT:
-                return pieces
+        objects = json_objects(given, orjson.OPT_SORT_KEYS)
+        if objects is not None and max(map(len, objects)) <= LONGEST_TEXT:
+            return objects
     except (AttributeError, TypeError):  # none, lone surrogates, keys that are no text, whole numbers beyond 53 bits
         pass
     return [attributes_json(attributes or {}) for attributes in given]

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import orjson
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
-from magictel.encoding.columns import by_distinct
+from magictel.encoding.columns import by_distinct, json_objects
 from magictel.encoding.payload import Payload
 from magictel.encoding.templates import Constant, Filled
 from magictel.encoding.window import Window
@@ -64,8 +65,9 @@ class NewRelicEncoder(Encoder[Any]):
         return (
             _head(stream)
             + orjson.dumps(value)
-            + b',"timestamp":%d' % (point.time_unix_nano // 1_000_000)
-            + _tail(_interval(start, point.time_unix_nano) if stream.temporality == "delta" else 0, series.attributes)
+            + _timestamp(point.time_unix_nano)
+            + _interval_field(_interval(start, point.time_unix_nano) if stream.temporality == "delta" else 0)
+            + _tail(orjson.dumps(attributes_of(series.attributes)))
         )
 
     def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
@@ -95,13 +97,13 @@ class NewRelicEncoder(Encoder[Any]):
             if len(intervals) > 1:
                 return None
             (interval,) = intervals
-        times = by_distinct(times_of(points), lambda nanos: b"%d" % (nanos // 1_000_000))
-        return Filled(interval, [values, times])
+        timed = _interval_field(interval)
+        times = by_distinct(times_of(points), lambda nanos: _timestamp(nanos) + timed)
+        return Filled(None, [values, times])
 
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
-        """Return what precedes the value, what is between value and time, and the rest of each series."""
-        assert isinstance(variant, int)
-        return [_head(stream), b',"timestamp":', [_tail(variant, given) for given in attributes]]
+        """Return what precedes the value, and the attributes of each series behind value and time."""
+        return [_head(stream), b"", list(map(_tail, _attributes_column(attributes)))]
 
     def split(self, body: bytes) -> list[bytes]:
         """Cut a body at its metrics, which orjson writes without blanks or line ends."""
@@ -193,10 +195,30 @@ def _head(stream: Stream) -> bytes:
     return b'{"name":' + orjson.dumps(_text(stream.name)) + b',"type":' + kind + b',"value":'
 
 
-def _tail(interval: int, attributes: Mapping[str, Any]) -> bytes:
-    timed = b',"interval.ms":%d' % interval if interval else b""
-    given = attributes_of(attributes or {})
-    return timed + (b',"attributes":' + orjson.dumps(given) if given else b"") + b"},"
+def _timestamp(nanoseconds: int) -> bytes:
+    return b',"timestamp":%d' % (nanoseconds // 1_000_000)
+
+
+def _interval_field(milliseconds: int) -> bytes:
+    return b',"interval.ms":%d' % milliseconds if milliseconds else b""
+
+
+def _tail(attributes: bytes) -> bytes:
+    """Return the end of a metric with these attributes as JSON."""
+    return b',"attributes":' + attributes + b"}," if attributes != b"{}" else b"},"
+
+
+def _attributes_column(given: Sequence[Attributes]) -> list[bytes]:
+    """Return the attributes of many points as JSON; everyday ones, all in one call."""
+    try:
+        keys = set(chain.from_iterable(given))
+        if RESERVED.isdisjoint(keys) and max(map(len, keys), default=0) <= _LONGEST_NAME:
+            objects = json_objects(given, 0)
+            if objects is not None and max(map(len, objects)) <= _LONGEST_VALUE:
+                return objects
+    except (AttributeError, TypeError):  # none, lone surrogates, integers beyond 53 bits
+        pass
+    return [orjson.dumps(attributes_of(attributes or {})) for attributes in given]
 
 
 def _interval(start: int | None, end: int) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Hashable, Sequence
+from functools import partial
 from itertools import starmap
 from operator import add, attrgetter
 from typing import Any
 
-from magictel.encoding.columns import by_distinct, histogram_columns, little_endian, pieces, rows_by_keys
+from magictel.encoding.columns import by_distinct, encoded_attributes, histogram_columns, little_endian, pieces
 from magictel.encoding.protobuf import field, varint
 from magictel.encoding.templates import Column, Constant, Filled
 from magictel.exporters.otlp.encoding import fixed, key_value, packed
@@ -51,15 +52,7 @@ class Columns:
 
 def _attributes(place: int, attributes: Sequence[Attributes]) -> list[bytes]:
     """Return the attributes of each point as fields of this number."""
-    whole: list[bytes] = [b""] * len(attributes)
-    for rows in rows_by_keys(attributes):
-        columns = [_column(place, key, values) for key, values in zip(rows.keys, rows.columns(), strict=True)]
-        joined = list(map(b"".join, zip(*columns, strict=True))) if columns else [b""] * len(rows.attributes)
-        if rows.positions is None:
-            return joined
-        for position, written in zip(rows.positions, joined, strict=True):
-            whole[position] = written
-    return whole
+    return encoded_attributes(attributes, partial(_column, place))
 
 
 def _column(place: int, key: str, values: Sequence[Any]) -> list[bytes]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+import orjson
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
+from magictel.encoding.templates import Constant, Filled
 from magictel.encoding.withheld import Withheld
 from magictel.formats.prometheus.names import label_value
-from magictel.model.metrics import Kind, Point, Series
+from magictel.model.metrics import Attributes, Kind, Point, Series, Stream, values_of
 from magictel.model.validity import is_finite
 from magictel.plugin.interface import Encoder
 
@@ -42,7 +44,33 @@ class StatsdEncoder(Encoder[Any]):
             lines = iter((f"{name}:{point.value}|c",))
         else:
             lines = self._gauge(name, point.value)
-        return "".join(f"{line}{tags}\n" for line in lines).encode("utf-8", "replace")
+        return _utf8("".join(f"{line}{tags}\n" for line in lines))
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        """Return the values of numbers; None for histograms, what is left out, and gauges that need two lines."""
+        delta = stream.temporality == "delta"
+        if stream.kind not in (Kind.GAUGE, Kind.SUM) or (stream.monotonic and not delta):
+            return None
+        values = values_of(points)
+        if set(map(type, values)) not in ({int}, {float}):
+            return None
+        try:
+            written = orjson.dumps(values)
+        except TypeError:  # an integer beyond 64 bits
+            return None
+        if b"null" in written or b"e" in written:  # Python writes exponents in another form
+            return None
+        if b"-" in written and not delta and self.exporter.settings.tags != "dogstatsd":
+            return None
+        texts = written[1:-1].split(b",")
+        return Filled(delta, [texts], list(map(len, texts)))
+
+    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
+        """Return the name before the value of each series, and its type and tags behind it."""
+        named = [self._named(Series(stream, given or {})) for given in attributes]
+        kind = "c" if variant else "g"
+        before = [_utf8(f"{name}:") for name, _ in named]
+        return [before, [_utf8(f"|{kind}{tags}\n") for _, tags in named]]
 
     def split(self, body: bytes) -> list[bytes]:
         """Cut a body into its items; never needed: their lengths are known."""
@@ -73,6 +101,10 @@ class StatsdEncoder(Encoder[Any]):
             value = getattr(point, edge)
             if point.count and value is not None and is_finite(value):
                 yield from self._gauge(f"{name}.{edge}", value)
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def _of_resource(resource: Mapping[str, Any]) -> dict[str, Any]:

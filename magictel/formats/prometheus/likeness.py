@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import replace
 from itertools import repeat
 from operator import is_
 from typing import Any
 
 from magictel.encoding.columns import Rows, rows_by_keys
+from magictel.encoding.known_attributes import KnownAttributes
 from magictel.formats.prometheus.names import labels
 from magictel.formats.prometheus.series import SeriesNames, milliseconds, reserved
 from magictel.model.metrics import Attributes, Group, Stream, attributes_of, times_of
 
 _SURE = ({str}, {int}, {bool})
 """The types of a key's values that are different texts where they are different values: with others 1, 1.0 and "1" may come together."""
-_Proved = dict[tuple[Hashable, ...], tuple[list[Attributes], tuple[Any, ...]]]
-"""By metric, resource and scope: the attributes, and what its key names by id, as ids are reused."""
 
 
 class Likeness:
@@ -26,12 +24,11 @@ class Likeness:
         """`timed`: whether points of a series at different times are different."""
         self._names = names
         self._timed = timed
-        self._proved: _Proved = {}
-        self._before: _Proved = {}
+        self._known = KnownAttributes()
 
     def begin(self) -> None:
         """Begin a collection: what was proved in the latest one is remembered, and nothing older."""
-        self._before, self._proved = self._proved, {}
+        self._known.begin()
 
     def apart(self, group: Group) -> Group | None:
         """Return the group where all of its points are different series or times; None where that is not certain.
@@ -39,18 +36,12 @@ class Likeness:
         A group whose attributes are the same objects as before comes with the same list of them.
         """
         attributes = attributes_of(group.points)
-        stream = group.stream
-        key = (stream.name, stream.kind, stream.unit, stream.monotonic, stream.metadata, *map(id, group.source))
-        proved = self._before.get(key)
-        if proved is not None and len(proved[0]) == len(attributes) and all(map(is_, proved[0], attributes)):
-            self._proved[key] = proved
-            return replace(group, attributes=proved[0])
-        if any(map(is_, attributes[1:], repeat(attributes[0]))) or not self._different(stream, attributes):
+        known = self._known.recognise(group, attributes)
+        if known is not None:
+            return known
+        if any(map(is_, attributes[1:], repeat(attributes[0]))) or not self._different(group.stream, attributes):
             return group if self.all_apart([group]) else None
-        if not group.source:
-            return group
-        self._proved[key] = attributes, group.source
-        return replace(group, attributes=attributes)
+        return self._known.remember(group, attributes)
 
     def all_apart(self, groups: Sequence[Group]) -> bool:
         """Return whether no two points of one metric, which may come in several groups, have the same labels and time."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -17,21 +18,25 @@ from opentelemetry.sdk.metrics.export import (
     Histogram,
     HistogramDataPoint,
     Metric,
+    MetricsData,
     NumberDataPoint,
     Sum,
 )
 from opentelemetry.sdk.resources import Resource
 
 from magictel.conformance.points import wrapped
+from magictel.encoding.chunks import Chunk, chunks
+from magictel.encoding.layouts import Layouts
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.statsd import StatsdExporter
 from magictel.exporters.statsd.encoding import StatsdEncoder
 from magictel.exporters.statsd.settings import StatsdSettings
-from magictel.model.metrics import Kind, Series
+from magictel.model.metrics import Kind, Series, groups
 from magictel.sandbox.statsd import Line, StatsdEmulator
 from magictel.settings.load import resolve_settings
 from tests.cli.running import magictel
 from tests.exporters.datadog.test_encoding import number, stream
+from tests.exporters.otlp.test_encoding import collections
 from tests.fake_clock import FakeClock
 
 NOW = 1_764_000_000 * 10**9
@@ -167,3 +172,15 @@ def test_a_sample_is_sent_and_not_confirmed(tmp_path: Path) -> None:
     sent = magictel("send-sample", "statsd", "--sandbox", "--format", "json", folder=tmp_path)
     (target,) = sent.document["targets"]
     assert (sent.code, target["outcome"]) == (3, "unverified")
+
+
+@settings(max_examples=50)
+@given(collections, st.sampled_from(["dogstatsd", "joined", "dropped"]))
+def test_columns_give_the_bytes_of_encode(data: MetricsData, tags: Any) -> None:
+    encoder = StatsdEncoder(SimpleNamespace(settings=StatsdSettings(tags=tags)))
+    slow, fast = (list(chunks(groups(data), encoder.encode, each, Layouts(), 50)) for each in (None, encoder))
+    assert b"".join(chunk.body for chunk in fast if isinstance(chunk, Chunk)) == b"".join(
+        chunk.body for chunk in slow if isinstance(chunk, Chunk)
+    )
+    for chunk in fast:
+        assert not isinstance(chunk, Chunk) or sum(chunk.sizes or ()) == len(chunk.body)
