@@ -51,11 +51,11 @@ def test_the_map_of_the_package_names_modules_that_exist() -> None:
 BACKENDS = sorted(path.name for path in (ROOT / "exporters").iterdir() if (path / "__init__.py").exists())
 SAME = frozenset({"settings", "encoding", "response", "errors", "probes", "readback", "exporter"})
 """What every backend has, in a file or a folder of this name."""
-SOME = frozenset({"columns", "prepare", "logs"})
+SOME = frozenset({"columns", "collisions", "prepare", "logs"})
 OWN = {
     "elasticsearch": frozenset(
         {
-            *("blocks", "collisions", "dimensions", "index_mode", "mapping", "permission", "places", "unborn"),
+            *("blocks", "dimensions", "index_mode", "mapping", "permission", "places", "unborn"),
             *("values", "version"),
         }
     ),
