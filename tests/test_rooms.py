@@ -59,7 +59,7 @@ OWN = {
             *("values", "version"),
         }
     ),
-    "datadog": frozenset({"names", "sketch"}),
+    "datadog": frozenset({"messages", "names", "sketch"}),
     "prometheus": frozenset(
         {"exemplars", "families", "family_encoder", "names", "negotiation", "protobuf", "syntax", "targets", "text"}
     ),

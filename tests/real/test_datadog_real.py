@@ -89,10 +89,11 @@ def numbers(data: MetricsData) -> dict[tuple[str, str], list[float]]:
 
 @pytest.mark.parametrize("histograms", ["distributions", "aggregates"])
 @pytest.mark.parametrize("compression", ["zstd", "gzip", "none"])
-def test_victoriametrics_stores_every_number_as_sent(compression: str, histograms: str) -> None:
+@pytest.mark.parametrize("encoding", ["protobuf", "json"])
+def test_victoriametrics_stores_every_number_as_sent(encoding: str, compression: str, histograms: str) -> None:
     run = new_run()
     data = sample(run, time.time(), thorough=True, attributes={"a_run": run}).preferred(delta=True).data
-    receipt = deliver(data, compression=compression, histograms=histograms)
+    receipt = deliver(data, encoding=encoding, compression=compression, histograms=histograms)
     assert (receipt.sent, receipt.delivered) == (17, 17), receipt
     shown = {
         (labels["__name__"].replace("minus_zero", "minus-zero"), labels[POINT]): values

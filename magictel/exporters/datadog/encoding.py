@@ -1,13 +1,11 @@
-"""Points as messages of Datadog's v2 intake (github.com/DataDog/agent-payload, proto/metrics/agent_payload.proto).
+"""Points as messages of Datadog's intake: a number is a `MetricSeries`, a histogram a `Sketch` or several series.
 
-A number is a `MetricSeries` with one point, a histogram a `Sketch` or several series: one item each, as field 1 of its payload.
 `DatadogEncoder.encode` is the reference; `columns` creates the same bytes faster.
 """
 
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,12 +13,13 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 
 from magictel.encoding.columns import encoded_attributes, little_endian, with_tails
 from magictel.encoding.payload import Payload
-from magictel.encoding.protobuf import Fields, all_of, field, packed_varints, text_fields, varint, zigzag
+from magictel.encoding.protobuf import text_fields, varint
 from magictel.encoding.templates import Constant, Filled, Pieces
 from magictel.encoding.window import Window
 from magictel.encoding.withheld import Withheld
-from magictel.exporters.datadog import sketch
+from magictel.exporters.datadog import messages, sketch
 from magictel.exporters.datadog.collisions import SecondCollisions
+from magictel.exporters.datadog.messages import COUNT, EPOCH_WIDTH, GAUGE, POINT, UNITS, About
 from magictel.exporters.datadog.names import bound, metric_name, tag, tags_of, tags_of_key
 from magictel.exporters.datadog.settings import DatadogSettings
 from magictel.model.identity_cache import StreamCache
@@ -43,41 +42,21 @@ WINDOW = 3600.0, 600.0
 """Seconds before and after now within which Datadog stores points."""
 _RULE = "Datadog drops points older than an hour or more than ten minutes ahead"
 _SECOND = 1_000_000_000
-COUNT, GAUGE = 1, 3
-"""`MetricType` of the intake."""
 _HOST = ("datadog.host.name", "host.name")
 _UNIFIED = {"service": "service.name", "version": "service.version", "env": "deployment.environment.name"}
 """Datadog's unified service tags, and the resource attributes that give them."""
 _OLD_ENVIRONMENT = "deployment.environment"
-_UNITS = {
-    "ns": "nanosecond",
-    "us": "microsecond",
-    "ms": "millisecond",
-    "s": "second",
-    "min": "minute",
-    "h": "hour",
-    "By": "byte",
-    "KiBy": "kibibyte",
-    "MiBy": "mebibyte",
-    "GiBy": "gibibyte",
-    "%": "percent",
-    "Cel": "degree celsius",
-    "Hz": "hertz",
-}
-_EPOCH_WIDTH = 5
-"""Bytes of a varint of Unix seconds from 1978 to 3058."""
-_POINT = b"\x22" + varint(1 + 8 + 1 + _EPOCH_WIDTH) + b"\x09"
-"""The field `points` of a `MetricSeries` up to its value."""
 
 
 class DatadogEncoder(Encoder[Any]):
-    """Points as protobuf."""
+    """Points as protobuf, or numbers as JSON."""
 
     def __init__(self, exporter: Any) -> None:
         super().__init__(exporter)
         self._settings: DatadogSettings = exporter.settings
+        self._in_json = self._settings.encoding == "json"
         self._heads: StreamCache[tuple[list[str], str]] = StreamCache(self._head, 10_000)
-        self._window = Window(*WINDOW, "dd.loss.timestamp", _RULE, _seconds_of)
+        self._window = Window(*WINDOW, "dd.loss.timestamp", _RULE, messages.seconds_of)
         self._collisions = SecondCollisions(self._shared)
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
@@ -91,6 +70,13 @@ class DatadogEncoder(Encoder[Any]):
     def expired(self, payload: Payload) -> Outcome | None:
         """Reject points that became too old in the outbox."""
         return self._window.expired(payload, self.exporter.clock.now(), self.split)
+
+    def frame(self, payload: Payload) -> bytes:
+        """Return the body of a request: as JSON a document, as protobuf the items themselves."""
+        if not payload.body.startswith(b"{"):
+            return payload.body
+        before, after = messages.JSON_FRAME
+        return before + payload.body[:-1] + after
 
     # ---- the reference -----------------------------------------------------------------------------------------------
 
@@ -148,29 +134,15 @@ class DatadogEncoder(Encoder[Any]):
     def _series(
         self, series: Series, name: str, tags: Sequence[str], value: float, point: Point, kind: int, unit: bool = True
     ) -> bytes:
-        before, after = self._around(
-            series.stream,
-            name,
-            tags,
-            kind,
-            _seconds(point.start_time_unix_nano, point.time_unix_nano) if kind == COUNT else 0,
-            unit,
-        )
-        seconds = varint(point.time_unix_nano // 1_000_000_000)
-        number = field(4, b"\x09" + struct.pack("<d", value) + b"\x10" + seconds)
-        return field(1, before + number + after)
+        interval = _seconds(point.start_time_unix_nano, point.time_unix_nano) if kind == COUNT else 0
+        about = self._about(series.stream, name, tags, kind, interval, unit)
+        write = messages.json_series if self._in_json else messages.series
+        return write(about, value, point.time_unix_nano // _SECOND)
 
-    def _around(
+    def _about(
         self, stream: Stream, name: str, tags: Sequence[str], kind: int, interval: int, unit: bool = True
-    ) -> tuple[bytes, bytes]:
-        """Return the fields of a `MetricSeries` before and after its point."""
-        host = self.host(stream)
-        resource = field(1, field(1, b"host") + _text(2, host)) if host else b""
-        before = resource + _text(2, name) + b"".join([_text(3, each) for each in tags])
-        after = b"\x28" + varint(kind)
-        if unit and (known := _UNITS.get(stream.unit)):
-            after += _text(6, known)
-        return before, after + (b"\x40" + varint(interval) if interval else b"")
+    ) -> About:
+        return About(name, self.host(stream), tags, kind, UNITS.get(stream.unit) if unit else None, interval)
 
     def _histogram(self, series: Series, point: Any, name: str, tags: Sequence[str]) -> bytes | Withheld:
         stream = series.stream
@@ -197,24 +169,24 @@ class DatadogEncoder(Encoder[Any]):
             return
         edges = [-math.inf, *point.explicit_bounds, math.inf]
         for at, count in enumerate(point.bucket_counts):
-            yield "bucket", (f"lower_bound:{bound(edges[at])}", f"upper_bound:{bound(edges[at + 1])}"), count, COUNT
+            yield (
+                "bucket",
+                (f"lower_bound:{bound(edges[at])}", f"upper_bound:{bound(edges[at + 1])}"),
+                float(count),
+                COUNT,
+            )
 
     def _sketch(self, series: Series, point: Any, name: str, tags: Sequence[str]) -> bytes | Withheld:
         bins = sketch.of_histogram(point) if isinstance(point, HistogramDataPoint) else sketch.of_exponential(point)
         if bins is None:
             return Withheld("dd.empty", "a histogram without values says nothing in Datadog", series.stream.name)
-        numbers = zip((3, 4, 5, 6), (bins.smallest, bins.largest, bins.average, bins.sum), strict=True)
-        dogsketch = b"\x08" + varint(point.time_unix_nano // 1_000_000_000) + b"\x10" + varint(bins.total)
-        dogsketch += b"".join([varint(place << 3 | 1) + struct.pack("<d", number) for place, number in numbers])
-        dogsketch += packed_varints(7, map(zigzag, bins.keys)) + packed_varints(8, bins.counts)
-        message = _text(1, name) + _text(2, self.host(series.stream)) + b"".join([_text(4, each) for each in tags])
-        return field(1, message + field(7, dogsketch))
+        return messages.sketch(name, self.host(series.stream), tags, point.time_unix_nano // _SECOND, bins)
 
     # ---- by column ---------------------------------------------------------------------------------------------------
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
-        """Return value and time of numbers; None for histograms, and where times have unusual lengths."""
-        if stream.kind not in (Kind.GAUGE, Kind.SUM) or not metric_name(stream.name):
+        """Return value and time of numbers; None for histograms, JSON, and where times have unusual lengths."""
+        if self._in_json or stream.kind not in (Kind.GAUGE, Kind.SUM) or not metric_name(stream.name):
             return None
         if stream.monotonic and stream.temporality == "cumulative":
             return None
@@ -232,9 +204,9 @@ class DatadogEncoder(Encoder[Any]):
                 return None
             (interval,) = intervals
         kind = COUNT if stream.temporality == "delta" else GAUGE
-        after = self._around(stream, "", (), kind, interval)[1]
+        after = messages.around(self._about(stream, "", (), kind, interval))[1]
         tails = {time: b"\x10" + varint(time // _SECOND) + after for time in set(times)}
-        width = 1 + _EPOCH_WIDTH + len(after)
+        width = 1 + EPOCH_WIDTH + len(after)
         if set(map(len, tails.values())) != {width}:
             return None
         ends = tails[times[0]] if len(tails) == 1 else list(map(tails.__getitem__, times))
@@ -243,10 +215,10 @@ class DatadogEncoder(Encoder[Any]):
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
         """Return what precedes the value of each series."""
         assert isinstance(variant, tuple)
-        before, after = self._around(stream, metric_name(stream.name), (), *variant)
-        shared = b"".join(text_fields(3, self._heads(stream)[0])) + _POINT
+        before, after = messages.around(self._about(stream, metric_name(stream.name), (), *variant))
+        shared = b"".join(text_fields(3, self._heads(stream)[0])) + POINT
         tags = encoded_attributes(attributes, _tags)
-        rest = len(before) + len(shared) + 8 + 1 + _EPOCH_WIDTH + len(after)
+        rest = len(before) + len(shared) + 8 + 1 + EPOCH_WIDTH + len(after)
         sizes = list(map(len, tags))
         leads = {size: b"\x0a" + varint(size + rest) + before for size in set(sizes)}
         return [Pieces((list(map(leads.__getitem__, sizes)), tags, shared)), b""]
@@ -256,16 +228,6 @@ def _tags(key: str, values: Sequence[Any]) -> Sequence[bytes]:
     return text_fields(3, tags_of_key(key, values))
 
 
-def _seconds_of(item: bytes) -> int:
-    """Return the time of an item that `DatadogEncoder` encoded."""
-    fields = Fields(all_of(item, 1)[0])
-    return Fields(fields.content(7)).number(1) if 7 in fields else Fields(fields.content(4)).number(2)
-
-
 def _seconds(start: int | None, end: int) -> int:
     """Return the length of a delta's interval in whole seconds; 0 if it is not known."""
     return max(1, round((end - start) / 1e9)) if start and end > start else 0
-
-
-def _text(place: int, text: str) -> bytes:
-    return field(place, text.encode("utf-8", "replace")) if text else b""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from magictel.encoding.payload import Payload, Route
 from magictel.exporters.datadog.encoding import WINDOW, DatadogEncoder
 from magictel.exporters.datadog.errors import RULES
+from magictel.exporters.datadog.messages import JSON_FRAME
 from magictel.exporters.datadog.probes import DatadogProbes
 from magictel.exporters.datadog.readback import DatadogReadBack
 from magictel.exporters.datadog.response import judge
@@ -45,7 +48,10 @@ class DatadogExporter(DatadogProbes):
 
     def route(self) -> Route:
         """The route of numbers."""
-        return self._route_to(SERIES, "")
+        route = self._route_to(SERIES, "")
+        if self.settings.encoding == "protobuf":
+            return route
+        return replace(route, content_type="application/json", frame_bytes=sum(map(len, JSON_FRAME)))
 
     def routes(self) -> tuple[Route, ...]:
         """Two: distributions have their own."""

@@ -110,6 +110,13 @@ class DatadogSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fi
             routes=False,
         ),
     ] = "distributions"
+    encoding: Annotated[
+        Literal["protobuf", "json"],
+        option(
+            "Encoding of series. Distributions are always protobuf, the only encoding that Datadog has for them.",
+            routes=False,
+        ),
+    ] = "protobuf"
     compression: Annotated[Literal["none", "gzip", "zstd"], option("Compression of request bodies.", routes=False)] = (
         "zstd"  # type: ignore[assignment] # more values than other exporters have
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from google.protobuf.json_format import ParseDict
 from hypothesis import given, settings
-from opentelemetry.sdk.metrics.export import MetricsData, NumberDataPoint
+from opentelemetry.sdk.metrics.export import Gauge, Metric, MetricsData, NumberDataPoint
 
 from magictel.encoding.chunks import Surroundings, chunks
 from magictel.encoding.layouts import Layouts
@@ -21,10 +25,15 @@ from magictel.model.metrics import Group, Kind, Series, Stream, groups
 from magictel.sandbox.datadog_protobuf import MetricPayload, SketchPayload
 from magictel.secrets.secret import Secret
 from magictel.sources.sample import as_delta
+from tests.exporters.elasticsearch.collections_of_points import collection
 from tests.exporters.otlp.test_encoding import collections
 from tests.fake_clock import FakeClock
 
 SECOND = 1_000_000_000
+CASSETTE = (
+    Path(__file__).parents[4] / "shared/data/datadog-api/v2/cassettes/test_scenarios"
+    "/test_submit_metrics_returns_payload_accepted_response.yaml"
+)
 
 
 def encoder(**options: Any) -> DatadogEncoder:
@@ -128,3 +137,54 @@ def test_a_sketch_has_a_count_for_each_key_and_no_distributions(data: MetricsDat
 def test_columns_give_the_bytes_of_encode(data: MetricsData) -> None:
     given = REUSED
     assert bodies(data, given, given) == bodies(data, None, given)
+
+
+FORMS = {form: encoder(histograms="aggregates", encoding=form) for form in ("protobuf", "json")}
+
+
+@settings(max_examples=50)
+@given(collections)
+def test_json_says_what_protobuf_says(data: MetricsData) -> None:
+    for group in groups(as_delta(data)):
+        for point in group.points:
+            series = Series(group.stream, point.attributes or {})
+            binary, text = (form.encode(series, point) for form in FORMS.values())
+            if isinstance(text, Withheld):
+                assert text == binary
+                continue
+            assert isinstance(binary, bytes)
+            document = json.loads(FORMS["json"].frame(Payload(text + text, 2)))
+            assert ParseDict(document, MetricPayload()) == MetricPayload.FromString(binary + binary)
+
+
+@pytest.mark.skipif(not CASSETTE.exists(), reason="shared/data is not present")
+def test_json_has_the_form_that_datadogs_client_sends() -> None:
+    recorded = yaml.safe_load(CASSETTE.read_text())["interactions"][0]["request"]
+    given = encoder(encoding="json", hostname="dummyhost")
+    series = Series(stream(name="system.load.1", unit="1"), {})
+    point = number(0.7, seconds=json.loads(recorded["body"])["series"][0]["points"][0]["timestamp"])
+    item = given.encode(series, point)
+    assert isinstance(item, bytes)
+    sent = json.loads(given.frame(Payload(item, 1)))
+    assert sent["series"][0].pop("type") == 3  # the recorded one leaves it unspecified
+    assert sent["series"][0].pop("tags") == []
+    wanted = json.loads(recorded["body"])
+    del wanted["series"][0]["type"]
+    assert sent == wanted
+
+
+def test_json_has_its_own_content_type_and_the_limits_of_v2() -> None:
+    given: dict[str, Any] = {"api_key": Secret("0" * 32), "encoding": "json", "max_batch_points": 100_000}
+    options = DatadogSettings(**given, max_batch_bytes=100_000_000, compression="gzip")
+    clock = FakeClock()
+    exporter = DatadogExporter(options, prepare=False, clock=clock)
+    numbers, sketches = exporter.routes()
+    assert (numbers.content_type, sketches.content_type) == ("application/json", None)
+    assert (numbers.max_sent_bytes, sketches.max_sent_bytes) == (512_000, 512_000)
+    points = [number(at, {"n": at, "long": "x" * 150}, int(clock.now())) for at in range(30_000)]
+    requests = list(exporter.requests(collection(Metric("queue.size", "", "1", Gauge(points)))))
+    assert len(requests) == 2
+    for request, body in requests:
+        assert request.headers["Content-Type"] == "application/json"
+        assert json.loads(body)["series"]
+        assert len(body) <= 5_242_880

@@ -1,4 +1,4 @@
-"""Every law holds for Datadog in the other forms of histograms."""
+"""Every law holds for Datadog in the other forms of histograms, and in JSON."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from magictel.sandbox.datadog import API_KEY, APP_KEY, DatadogEmulator
 from magictel.secrets.secret import Secret
 
 
-@pytest.mark.parametrize("histograms", ["counters", "aggregates"])
-def test_every_law_holds(histograms: Any) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{"histograms": "counters"}, {"histograms": "aggregates"}, {"encoding": "json"}],
+    ids=lambda options: "-".join(options.values()),
+)
+def test_every_law_holds(options: dict[str, Any]) -> None:
     def exporter(place: Place) -> DatadogExporter:
         keys = {"api_key": Secret(API_KEY), "app_key": Secret(APP_KEY)}
-        given = {"url": place.origin, **keys, "histograms": histograms, **place.settings}
+        given = {"url": place.origin, **keys, **options, **place.settings}
         return DatadogExporter(DatadogSettings(**given), clock=place.clock)
 
     subject = Subject("datadog", exporter, lambda clock: DatadogEmulator(clock=clock))

@@ -75,9 +75,9 @@ def test_a_sample_is_verified_and_the_ladder_passes(tmp_path: Path) -> None:
     assert magictel("check", "datadog", "--sandbox", "--round-trip", folder=tmp_path).code == 0
 
 
-@pytest.mark.parametrize("histograms", ["counters", "aggregates"])
-def test_a_sample_is_verified_in_the_other_forms_of_histograms(histograms: str, tmp_path: Path) -> None:
-    given = ("send-sample", "datadog", "--sandbox", "--set", f"histograms={histograms}", "--format", "json")
+@pytest.mark.parametrize("option", ["histograms=counters", "histograms=aggregates", "encoding=json"])
+def test_a_sample_is_verified_in_the_other_forms(option: str, tmp_path: Path) -> None:
+    given = ("send-sample", "datadog", "--sandbox", "--set", option, "--format", "json")
     sent = magictel(*given, folder=tmp_path)
     assert (sent.code, sent.document["targets"][0]["outcome"]) == (0, "verified")
 
