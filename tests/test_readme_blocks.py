@@ -125,7 +125,8 @@ def test_the_snippets_for_python_ship_metrics(number: int, backends: Sandbox, fo
 
 
 def test_the_ways_into_an_application() -> None:
-    assert len(blocks("application", "python")) == 3
+    """The last two are for servers: `tests/runtime/test_processes.py` runs them."""
+    assert len(blocks("application", "python")) == 5
     assert set(blocks("README", "python")) <= set(blocks("application", "python"))
 
 

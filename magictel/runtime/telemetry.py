@@ -17,7 +17,7 @@ from magictel.clock import Clock, SystemClock
 from magictel.model.health import Health
 from magictel.model.outcome import Receipt
 from magictel.runtime.connection import ConnectionTests
-from magictel.runtime.forks import after_fork_in_child
+from magictel.runtime.forks import after_fork_in_child, before_end_of_child
 from magictel.runtime.health import TargetMonitor
 from magictel.runtime.health_page import HealthPage
 from magictel.runtime.sdk import resource_of
@@ -123,6 +123,7 @@ class Telemetry:
         if self._ended.is_set():
             return
         self._ending, self._ended = threading.Lock(), threading.Event()
+        before_end_of_child(self, self.shutdown)
         self._started = self._clock.now()
         for monitor in self._monitors.values():
             monitor.renew()
