@@ -62,7 +62,7 @@ class Job:
             if reader is None:
                 exporter.shutdown(0)
                 return None, unusable
-            exporter.readback = reader.readback
+            exporter.readback = exporter.read_through(reader.readback)
         if self.warnings:
             remedy = self.remedy or f"see where each value comes from: magictel config show {self.target} --origin"
             return exporter, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings), remedy)

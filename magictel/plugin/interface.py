@@ -213,6 +213,10 @@ class Described(ABC, Generic[M]):
         """The read-back of this exporter, created at first use."""
         return self.ReadBack(self)
 
+    def read_through(self, behind: _ReadBack[Any]) -> _ReadBack[Any]:
+        """The read-back of another target (`verify_with`) for what this one's receiver forwards to it; default: as it is."""
+        return behind
+
     def refused_by_system(self, failure: OSError) -> Outcome | None:
         """The verdict on an error of the operating system (a full disk, a closed pipe), for `diagnose`; None: no verdict."""
         return None

@@ -8,17 +8,21 @@ from typing import NamedTuple
 from magictel.clock import Clock
 
 _LINE = re.compile(
-    r"(?P<name>[^:|@\s]+):(?P<values>[^|]+)\|(?P<kind>c|g|ms|h|s|d)(?:\|@(?P<rate>[\d.e-]+))?(?:\|#(?P<tags>.*))?"
+    r"(?P<name>[^:|@\s]+):(?P<values>[^|]+)\|(?P<kind>c|g|ms|h|s|d)(?:\|@(?P<rate>[\d.e-]+))?(?:\|#(?P<tags>[^|]*))?"
+    r"(?:\|(?:[ce]:|card:|T\d)[^|]*)*"
 )
+"""The last part is what DogStatsD 1.2 to 1.4 add: container, external data, cardinality, time."""
+_OTHERS = ("_e{", "_sc|")
+"""Beginnings of DogStatsD's events and service checks, which are no metrics."""
 _PARTS = (".sum", ".min", ".max")
 """Ends of the names that belong to the same histogram as a `.count`."""
 
 
 class Line(NamedTuple):
-    """A line: value, type, weight (one divided by the sample rate) and tags."""
+    """A line: value (a text in a set), type, weight (one divided by the sample rate) and tags."""
 
     name: str
-    value: float
+    value: float | str
     kind: str
     weight: int
     tags: tuple[str, ...]
@@ -48,10 +52,11 @@ class StatsdEmulator:
         for text in datagram.decode().split("\n"):
             line = _LINE.fullmatch(text)
             if line is None:
-                self.bad += [text] if text.strip() else []
+                self.bad += [text] if text.strip() and not text.startswith(_OTHERS) else []
                 continue
             weight = int(1 / float(line["rate"])) if line["rate"] else 1
             tags = tuple((line["tags"] or "").split(",")) if line["tags"] else ()
+            kind, values = line["kind"], line["values"].split(":")
             self.lines += [
-                Line(line["name"], float(value), line["kind"], weight, tags) for value in line["values"].split(":")
+                Line(line["name"], value if kind == "s" else float(value), kind, weight, tags) for value in values
             ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,38 +13,69 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 
 from magictel.encoding.templates import Constant, Filled
 from magictel.encoding.withheld import Withheld
+from magictel.exporters.statsd.settings import StatsdSettings
 from magictel.formats.prometheus.names import label_value
-from magictel.model.metrics import Attributes, Kind, Point, Series, Stream, values_of
+from magictel.model.identity_cache import IdentityCache
+from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, values_of
 from magictel.model.validity import is_finite
 from magictel.plugin.interface import Encoder
 
 _NOT_IN_NAME = re.compile(r"[\s:|@#,]+")
+_NOT_IN_PLAIN_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+"""What the original daemon leaves out of a name."""
+_NOT_IN_PART = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_IN_TAG = re.compile(r"[\s|,#]+")
-_NOT_IN_PART = re.compile(r"[^\w-]+")
+_MOST_SERIES = 200_000
+_EDGES = (".min", ".max")
 
 
 class StatsdEncoder(Encoder[Any]):
     """A line for each number, several for a histogram: one item for each point."""
+
+    def __init__(self, exporter: Any) -> None:
+        super().__init__(exporter)
+        self._written = IdentityCache[Attributes, list[str]](self._write, _MOST_SERIES)
+        self._owners: dict[tuple[str, str], Series] = {}
+        """The series of each gauge that was sent: of several, the same one is sent in every collection."""
+
+    def deduplicate(self, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
+        """Leave out gauges that the daemon cannot tell from those of another series. Counts of several series add up, and are sent."""
+        refused = self.exporter.settings.tags != "dropped"
+        for group in groups:
+            gauges = self._gauges_of(group.stream)
+            kept: list[Point] = []
+            for point in group.points if gauges else ():
+                series = Series(group.stream, point.attributes or {})
+                other = self._owner(series, gauges)
+                if other is None:
+                    kept.append(point)
+                    continue
+                why = f"the daemon stores it as the same gauge as {other}, and keeps only one value"
+                yield Withheld("statsd.collision", why, str(series), refused=refused)
+            if not gauges or len(kept) == len(group.points):
+                yield group
+            elif kept:
+                yield replace(group, points=kept, attributes=None)
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """Return the point's lines, or why it is left out."""
         stream = series.stream
         if stream.temporality == "cumulative" and (stream.monotonic or stream.kind is not Kind.SUM):
             return Withheld("statsd.cumulative", "StatsD needs deltas, and this point is cumulative", stream.name)
-        name, tags = self._named(series)
+        name, tags = self.named(series)
         if isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
-            if self.exporter.settings.histograms == "distributions" and not point.count:
+            distributions = self.exporter.settings.histograms == "distributions"
+            if distributions and not point.count:
                 return Withheld("statsd.empty", "a distribution without values has no line", stream.name)
             if not is_finite(point.sum):
                 return Withheld("statsd.not-finite", "StatsD has no NaN and no infinity", stream.name)
-            distributions = self.exporter.settings.histograms == "distributions"
             lines = _distribution(name, point) if distributions else self._aggregates(name, point)
         elif not is_finite(point.value):
             return Withheld("statsd.not-finite", "StatsD has no NaN and no infinity", stream.name)
         elif stream.temporality == "delta":
             lines = iter((f"{name}:{point.value}|c",))
         else:
-            lines = self._gauge(name, point.value)
+            lines = _gauge(name, point.value)
         return _utf8("".join(f"{line}{tags}\n" for line in lines))
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
@@ -60,14 +92,14 @@ class StatsdEncoder(Encoder[Any]):
             return None
         if b"null" in written or b"e" in written:  # Python writes exponents in another form
             return None
-        if b"-" in written and not delta and self.exporter.settings.tags != "dogstatsd":
+        if b"-" in written and not delta:
             return None
         texts = written[1:-1].split(b",")
         return Filled(delta, [texts], list(map(len, texts)))
 
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
         """Return the name before the value of each series, and its type and tags behind it."""
-        named = [self._named(Series(stream, given or {})) for given in attributes]
+        named = [self.named(Series(stream, given or {})) for given in attributes]
         kind = "c" if variant else "g"
         before = [_utf8(f"{name}:") for name, _ in named]
         return [before, [_utf8(f"|{kind}{tags}\n") for _, tags in named]]
@@ -76,35 +108,78 @@ class StatsdEncoder(Encoder[Any]):
         """Cut a body into its items; never needed: their lengths are known."""
         return body.splitlines(keepends=True)
 
-    def _named(self, series: Series) -> tuple[str, str]:
-        """Return the name, and what follows a line."""
-        settings = self.exporter.settings
-        name = _NOT_IN_NAME.sub("_", settings.prefix + series.stream.name)
-        attributes = {**_of_resource(series.stream.resource), **series.attributes}
-        if settings.tags == "dogstatsd":
-            tags = [_NOT_IN_TAG.sub("_", f"{key}:{label_value(value)}") for key, value in attributes.items()]
-            return name, f"|#{','.join(tags)}" if tags else ""
-        if settings.tags == "joined":
-            parts = [part for key, value in attributes.items() for part in (key, label_value(value))]
-            name = ".".join([name, *(_NOT_IN_PART.sub("_", part) for part in parts)])
-        return name, ""
+    def named(self, series: Series) -> tuple[str, str]:
+        """Return the name of a series' lines, and the tags that follow each."""
+        tags, name = self.exporter.settings.tags, self.exporter.settings.prefix + series.stream.name
+        written = self._written(series.attributes) if series.attributes else []
+        service = _of_resource(series.stream.resource)
+        if service and "service" not in series.attributes:
+            written = [*self._write(service), *written]
+        if tags == "dogstatsd":
+            return _NOT_IN_NAME.sub("_", name) or "_", f"|#{','.join(written)}" if written else ""
+        return (_NOT_IN_PLAIN_NAME.sub("_", name) or "_") + "".join(sorted(written)), ""
 
-    def _gauge(self, name: str, value: float) -> Iterator[str]:
-        if str(value).startswith("-") and self.exporter.settings.tags != "dogstatsd":
-            yield f"{name}:0|g"  # a sign changes a plain gauge by the number
-        yield f"{name}:{value}|g"
+    def _write(self, attributes: Attributes) -> list[str]:
+        """Return attributes as tags, or as parts of a name. One without a value is left out: a tag needs one."""
+        tags = self.exporter.settings.tags
+        if tags == "dropped":
+            return []
+        texts = [(key or "_", text) for key, value in attributes.items() if (text := label_value(value))]
+        if tags == "joined":
+            return [f".{_NOT_IN_PART.sub('_', key)}.{_NOT_IN_PART.sub('_', text)}" for key, text in texts]
+        return [tag_text(f"{key}:{text}") for key, text in texts]
+
+    def _gauges_of(self, stream: Stream) -> tuple[str, ...]:
+        """Return the suffixes of the gauges that a stream's points become; nothing if they become counts or distributions only."""
+        if stream.kind in (Kind.GAUGE, Kind.SUM):
+            return () if stream.monotonic or stream.temporality == "delta" else ("",)
+        return _EDGES if self._sends_edges() else ()
+
+    def _sends_edges(self) -> bool:
+        """Whether minima and maxima are sent. Without tags those of several series would overwrite each other."""
+        settings: StatsdSettings = self.exporter.settings
+        return settings.histograms == "aggregates" and settings.tags != "dropped"
+
+    def _owner(self, series: Series, gauges: Iterable[str]) -> Series | None:
+        """Return the other series to which one of these gauges belongs, or None: they are of this one."""
+        name, tags = self.named(series)
+        if len(self._owners) >= _MOST_SERIES:
+            self._owners.clear()
+        owners = [self._owners.setdefault((name + suffix, tags), series) for suffix in gauges]
+        return next((owner for owner in owners if not _same(owner, series)), None)
 
     def _aggregates(self, name: str, point: Any) -> Iterator[str]:
         yield f"{name}.count:{point.count}|c"
         yield f"{name}.sum:{point.sum}|c"
-        for edge in ("min", "max"):
+        for edge in ("min", "max") if self._sends_edges() else ():
             value = getattr(point, edge)
             if point.count and value is not None and is_finite(value):
-                yield from self._gauge(f"{name}.{edge}", value)
+                yield from _gauge(f"{name}.{edge}", value)
 
 
 def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "replace")
+
+
+def tag_text(text: str) -> str:
+    """Return a text as a tag has it: without the characters that end one."""
+    return _NOT_IN_TAG.sub("_", text)
+
+
+def _gauge(name: str, value: float) -> Iterator[str]:
+    """Yield a gauge's lines. A daemon may subtract a negative number from the value that it has, so that value is set to 0 first."""
+    if str(value).startswith("-"):
+        yield f"{name}:0|g"
+    yield f"{name}:{value}|g"
+
+
+def _same(first: Series, second: Series) -> bool:
+    """Return whether two series are one; a new description makes no other."""
+    identities = [
+        (stream.name, stream.kind, stream.scope_name, stream.scope_version, stream.resource)
+        for stream in (first.stream, second.stream)
+    ]
+    return identities[0] == identities[1] and first.attributes == second.attributes
 
 
 def _of_resource(resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,14 @@ from typing import Any
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.exporters.statsd.encoding import StatsdEncoder
+from magictel.exporters.statsd.readback import ForwardedReadBack
 from magictel.exporters.statsd.settings import StatsdSettings
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Outcome, TooLarge, Unavailable, Unconfirmed
 from magictel.net.dns import resolve
+from magictel.net.listeners import listener
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.interface import ReadBack
 
 _REFUSAL = 0.05
 """Seconds in which this machine or its network says that nothing listens."""
@@ -39,6 +42,9 @@ class StatsdExporter(Exporter[StatsdSettings]):
     limits = (
         "No daemon replies: points are sent and not confirmed. verify_with names a target that shows whether they arrived.",
         "Times are not sent: the daemon counts a point when it arrives.",
+        "The Collector's statsd receiver cuts each count to a whole number, unless its counter_type is float.",
+        "Of gauges that the daemon cannot tell apart, the first is sent. The others are rejected, or withheld with tags = dropped.",
+        "Attributes with an empty value are not sent.",
         "Histograms become aggregates, or distributions with the middle of each bucket as its values.",
         "NaN and infinity are withheld. Exemplars, descriptions and units are not sent.",
     )
@@ -77,6 +83,11 @@ class StatsdExporter(Exporter[StatsdSettings]):
         """Return the outcome of an error of the operating system: the datagram did not leave, or nothing listens."""
         code, message = self._explained(failure)
         return TooLarge(code, message) if failure.errno == errno.EMSGSIZE else Unavailable(code, message)
+
+    def read_through(self, behind: ReadBack[Any]) -> ReadBack[Any]:
+        """What a daemon forwards: names, values and tags only."""
+        assert isinstance(self.encoder, StatsdEncoder)
+        return ForwardedReadBack(self.encoder, behind)
 
     def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
         """Return the steps: the name, and whether an empty datagram leaves and is not refused."""
@@ -134,12 +145,22 @@ class StatsdExporter(Exporter[StatsdSettings]):
                 for _ in range(2):  # a refusal of the first comes with the second
                     probe.send(b"")
                     self.clock.wait(_REFUSAL, Event())
+                proven = self._proven(probe)
         except OSError as failure:
             code, message = self._explained(failure)
             remedy = "start the daemon or the agent, or correct host and port"
             return Finding.failed(Rung.WRITE, code, message, remedy)
-        message = "an empty datagram left this machine and nothing refused it; whether a daemon reads it is not known"
-        return Finding.passed(Rung.WRITE, message)
+        return Finding.passed(Rung.WRITE, proven)
+
+    def _proven(self, probe: socket.socket) -> str:
+        """Return what is known after a datagram that nothing refused."""
+        if self.settings.socket:
+            return "a process listens at this socket, and took an empty datagram; whether it reads StatsD is not known"
+        here = probe.getsockname()[0] == probe.getpeername()[0]
+        process = listener(self.settings.port, "udp") if here else ""
+        if process:
+            return f"{process} listens at this port, and took an empty datagram; whether it reads StatsD is not known"
+        return "an empty datagram left this machine and nothing refused it; whether a daemon reads it is not known"
 
     def _explained(self, failure: OSError) -> tuple[str, str]:
         """Return code and message of a failure."""

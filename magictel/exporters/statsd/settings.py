@@ -48,15 +48,16 @@ class StatsdSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown
     tags: Annotated[
         Literal["dogstatsd", "joined", "dropped"],
         option(
-            "How attributes are sent. dogstatsd: as tags. joined: in the name (name.key.value), for a plain daemon. dropped: not at all.",
+            "How attributes are sent. dogstatsd: as tags. joined: in the name (name.key.value), for a plain daemon. dropped: not at all;"
+            " of each gauge, only one series is sent.",
             routes=False,
         ),
     ] = "dogstatsd"
     histograms: Annotated[
         Literal["aggregates", "distributions"],
         option(
-            "How histograms are sent. aggregates: .count, .sum, .min and .max. distributions: as those of DogStatsD, with the middle of"
-            " each bucket as its values.",
+            "How histograms are sent. aggregates: .count, .sum, .min and .max (not with tags = dropped). distributions: as those of"
+            " DogStatsD, with the middle of each bucket as its values.",
             routes=False,
         ),
     ] = "aggregates"

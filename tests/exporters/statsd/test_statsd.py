@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +18,7 @@ from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Buckets,
     ExponentialHistogramDataPoint,
+    Gauge,
     Histogram,
     HistogramDataPoint,
     Metric,
@@ -59,12 +63,30 @@ def test_numbers() -> None:
     assert lines(counted, number(7), {"a b": "x|y"}) == [Line("queue.size", 7, "c", 1, ("a_b:x_y",))]
 
 
-def test_a_plain_daemon_gets_no_tags_and_a_negative_gauge_in_two_lines() -> None:
-    assert lines(stream(), number(-2), {"zone": "eu"}, tags="dropped") == [
-        Line("queue.size", 0, "g", 1, ()),
-        Line("queue.size", -2, "g", 1, ()),
-    ]
-    assert lines(stream(), number(2), {"zone": "eu"}, tags="joined")[0].name == "queue.size.zone.eu"
+@pytest.mark.parametrize("tags", ["dogstatsd", "joined", "dropped"])
+def test_a_negative_gauge_is_set_to_0_first_because_daemons_subtract_it(tags: str) -> None:
+    shown = lines(stream(), number(-2), tags=tags)
+    assert shown == [Line("queue.size", 0, "g", 1, ()), Line("queue.size", -2, "g", 1, ())]
+
+
+def test_a_plain_daemon_gets_names_without_tags_in_characters_that_it_keeps() -> None:
+    assert lines(stream(), number(2), {"zone": "eu"}, tags="dropped") == [Line("queue.size", 2, "g", 1, ())]
+    (line,) = lines(stream(), number(2), {"zone": "größe.1", "ä": 1}, tags="joined", prefix="gate/way.")
+    assert line.name == "gate_way.queue.size._.1.zone.gr_e_1"
+
+
+def test_a_joined_name_does_not_depend_on_the_order_of_attributes() -> None:
+    first, second = {"a": 1, "b": 2}, {"b": 2, "a": 1}
+    assert lines(stream(), number(2), first, tags="joined") == lines(stream(), number(2), second, tags="joined")
+
+
+def test_an_attribute_without_a_value_is_no_tag_because_the_collector_drops_the_whole_line() -> None:
+    assert lines(stream(), number(2), {"zone": "", "shard": 3}) == [Line("queue.size", 2, "g", 1, ("shard:3",))]
+
+
+def test_minima_and_maxima_of_series_without_tags_would_overwrite_each_other() -> None:
+    shown = lines(stream(Kind.HISTOGRAM, "delta"), histogram([1, 2, 3]), tags="dropped")
+    assert [line.name for line in shown] == ["queue.size.count", "queue.size.sum"]
 
 
 def histogram(counts: list[int]) -> HistogramDataPoint:
@@ -111,6 +133,45 @@ def test_what_statsd_has_no_form_for_is_withheld(given: Any, value: float, code:
     assert left_out.code == code
 
 
+GAUGES = {
+    "joined": ({"zone": "a.b"}, {"zone": "a_b"}, {"zone": "c"}),
+    "dogstatsd": ({"zone": "a b"}, {"zone": "a_b"}, {"zone": "c"}),
+    "types": ({"zone": "1"}, {"zone": 1}, {"zone": "c"}),
+}
+
+
+@pytest.mark.parametrize("name", GAUGES)
+@pytest.mark.parametrize("kind", ["gauge", "histogram"])
+def test_gauges_that_become_one_are_refused_by_name_and_the_first_one_stays(name: str, kind: str) -> None:
+    tags = "dogstatsd" if name == "types" else name
+    exporter = StatsdExporter(StatsdSettings(tags=tags), clock=FakeClock())  # type: ignore[arg-type] # a text
+    first, second, third = GAUGES[name]
+    for order in ((first, second, third), (second, third, first)):
+        points: list[Any] = [
+            replace(histogram([1, 2, 3]), attributes=given)
+            if kind == "histogram"
+            else replace(number(1), attributes=given)
+            for given in order
+        ]
+        data = Gauge(points) if kind == "gauge" else Histogram(points, AggregationTemporality.DELTA)
+        prepared = exporter.prepare(wrapped([Metric("queue.size", "", "", data)]))
+        (refused,) = prepared.withheld
+        assert (refused.code, refused.refused) == ("statsd.collision", True)
+        assert "queue.size{zone=" in refused.message
+        assert [dict(series.attributes) for series, _ in prepared.points()] == [x for x in order if x is not second]
+    exporter.shutdown(0)
+
+
+def test_without_tags_a_gauge_of_each_name_is_sent_and_counts_add_up() -> None:
+    exporter = StatsdExporter(StatsdSettings(tags="dropped"), clock=FakeClock())
+    points: list[Any] = [replace(number(at), attributes={"zone": at}) for at in range(3)]
+    added = Sum(points, AggregationTemporality.DELTA, True)
+    prepared = exporter.prepare(wrapped([Metric("size", "", "", Gauge(points)), Metric("count", "", "", added)]))
+    exporter.shutdown(0)
+    assert [(left_out.code, left_out.refused) for left_out in prepared.withheld] == [("statsd.collision", False)] * 2
+    assert [series.stream.name for series, _ in prepared.points()] == ["size", "count", "count", "count"]
+
+
 def test_datagrams_are_full() -> None:
     points = [NumberDataPoint({"user": f"u{at}"}, NOW - 10**10, NOW, at) for at in range(2_000)]
     data = wrapped([Metric("orders", "", "", Sum(points, AggregationTemporality.DELTA, True))], Resource({}))
@@ -149,18 +210,55 @@ def test_the_variable_that_kubernetes_sets_for_a_service_named_statsd_is_its_por
     assert (resolved.settings.port, resolved.warnings) == (9125, ())
 
 
-def test_a_port_at_which_nothing_listens_is_named(tmp_path: Path) -> None:
+def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    checked = magictel("check", "statsd", "--set", f"port={port}", folder=tmp_path)
+        return int(taken.getsockname()[1])
+
+
+def test_check_names_a_port_that_refuses_datagrams(tmp_path: Path) -> None:
+    checked = magictel("check", "statsd", "--set", f"port={free_port()}", folder=tmp_path)
     assert checked.code == 1
     assert "statsd.refused" in checked.out
 
 
-def test_a_unix_socket(tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_check_names_the_process_that_listens_at_a_port_of_this_machine(address: str, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind((address, 0))
+        ran = magictel(
+            "check", "statsd", "--set", f"port={daemon.getsockname()[1]}", "--format", "json", folder=tmp_path
+        )
+    message = next(rung["message"] for rung in ran.document["targets"][0]["rungs"] if rung["rung"] == "write")
+    assert ran.code == 0
+    if sys.platform == "linux":
+        assert f"process {os.getpid()} (" in message
+    assert "whether it reads StatsD is not known" in message
+
+
+@pytest.mark.parametrize("there", ["nothing", "a file", "a stream", "left behind", "a process"])
+def test_check_of_a_unix_socket_knows_whether_a_process_listens(there: str, tmp_path: Path) -> None:
     path = tmp_path / "dsd.socket"
-    assert "statsd.refused" in magictel("check", "statsd", "--set", f"socket={path}", folder=tmp_path).out
+    kind = socket.SOCK_STREAM if there == "a stream" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_UNIX, kind) as agent:
+        if there == "a file":
+            path.touch()
+        elif there != "nothing":
+            agent.bind(str(path))
+        if there == "left behind":
+            agent.close()
+        ran = magictel("check", "statsd", "--set", f"socket={path}", "--format", "json", folder=tmp_path)
+    write = next(rung for rung in ran.document["targets"][0]["rungs"] if rung["rung"] == "write")
+    if there == "a process":
+        assert (ran.code, write["code"]) == (0, None)
+        assert write["message"].startswith("a process listens at this socket")
+    else:
+        expected = "statsd.unreachable" if there == "a stream" else "statsd.refused"
+        assert (ran.code, write["code"]) == (1, expected), write
+
+
+def test_a_sample_goes_to_a_unix_socket(tmp_path: Path) -> None:
+    path = tmp_path / "dsd.socket"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as agent:
         agent.bind(str(path))
         agent.settimeout(5)
