@@ -15,8 +15,8 @@ from magictel.encoding.templates import Constant, Filled
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.statsd.settings import StatsdSettings
 from magictel.formats.prometheus.names import label_value
-from magictel.model.identity_cache import IdentityCache
-from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, values_of
+from magictel.model.identity_cache import IdentityCache, StreamCache
+from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, attributes_of, values_of
 from magictel.model.validity import is_finite
 from magictel.plugin.interface import Encoder
 
@@ -27,6 +27,7 @@ _NOT_IN_PART = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_IN_TAG = re.compile(r"[\s|,#]+")
 _MOST_SERIES = 200_000
 _EDGES = (".min", ".max")
+_NO_ATTRIBUTES: Attributes = {}
 
 
 class StatsdEncoder(Encoder[Any]):
@@ -37,24 +38,31 @@ class StatsdEncoder(Encoder[Any]):
         self._written = IdentityCache[Attributes, list[str]](self._write, _MOST_SERIES)
         self._owners: dict[tuple[str, str], Series] = {}
         """The series of each gauge that was sent: of several, the same one is sent in every collection."""
+        self._owners_of = StreamCache[IdentityCache[Attributes, Series | None]](
+            lambda stream: IdentityCache(lambda given: self._other(Series(stream, given)), _MOST_SERIES), 10_000
+        )
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
         """Leave out gauges that the daemon cannot tell from those of another series. Counts of several series add up, and are sent."""
         refused = self.exporter.settings.tags != "dropped"
         for group in groups:
-            gauges = self._gauges_of(group.stream)
+            if not self._gauges_of(group.stream):
+                yield group
+                continue
+            owner = self._owners_of(group.stream)
+            others = [owner(given or _NO_ATTRIBUTES) for given in attributes_of(group.points)]
+            if not any(others):
+                yield group
+                continue
             kept: list[Point] = []
-            for point in group.points if gauges else ():
-                series = Series(group.stream, point.attributes or {})
-                other = self._owner(series, gauges)
+            for other, point in zip(others, group.points, strict=True):
                 if other is None:
                     kept.append(point)
                     continue
                 why = f"the daemon stores it as the same gauge as {other}, and keeps only one value"
-                yield Withheld("statsd.collision", why, str(series), refused=refused)
-            if not gauges or len(kept) == len(group.points):
-                yield group
-            elif kept:
+                point_name = str(Series(group.stream, point.attributes or {}))
+                yield Withheld("statsd.collision", why, point_name, refused=refused)
+            if kept:
                 yield replace(group, points=kept, attributes=None)
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
@@ -140,12 +148,14 @@ class StatsdEncoder(Encoder[Any]):
         settings: StatsdSettings = self.exporter.settings
         return settings.histograms == "aggregates" and settings.tags != "dropped"
 
-    def _owner(self, series: Series, gauges: Iterable[str]) -> Series | None:
-        """Return the other series to which one of these gauges belongs, or None: they are of this one."""
+    def _other(self, series: Series) -> Series | None:
+        """Return the other series to which one of a series' gauges belongs, or None: they are its own."""
         name, tags = self.named(series)
         if len(self._owners) >= _MOST_SERIES:
             self._owners.clear()
-        owners = [self._owners.setdefault((name + suffix, tags), series) for suffix in gauges]
+            self._owners_of.clear()
+        places = [(name + suffix, tags) for suffix in self._gauges_of(series.stream)]
+        owners = [self._owners.setdefault(place, series) for place in places]
         return next((owner for owner in owners if not _same(owner, series)), None)
 
     def _aggregates(self, name: str, point: Any) -> Iterator[str]:
