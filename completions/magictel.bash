@@ -145,7 +145,7 @@ _magictel() {
         'config') flags='--help' names='show check' ;;
         'config show') flags='--origin --all --config --set --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'config check') flags='--all --config --set --allow-missing-env --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;
-        'check') flags='--all --until --skip --wait --timeout --strict --allow --round-trip --jobs --force --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
+        'check') flags='--all --until --skip --wait --timeout --strict --allow --round-trip --probe-other-sites --jobs --force --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'send-sample') flags='--all --no-verify --thorough --dry-run --clean --run --attribute --verify-with --within --deadline --timeout --force --timing --strict --jobs --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'replay') flags='--to --all --shift --speed --loop --filter --from-point --on-error --dry-run --verify --no-verify --verify-with --within --deadline --timeout --force --timing --strict --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names='@node @gateway -' ;;
         'record') flags='--from --out --every --for --redact --drop --on-error --debug --format --help' names='' ;;

@@ -107,6 +107,7 @@ complete -c magictel -n '__fish_seen_subcommand_from check' -l timeout -x -d 'Ti
 complete -c magictel -n '__fish_seen_subcommand_from check' -l strict -d 'Exit with code 3 on warnings.'
 complete -c magictel -n '__fish_seen_subcommand_from check' -l allow -x -a 'read-only empty-write canary-write' -d 'Allow probes that write.'
 complete -c magictel -n '__fish_seen_subcommand_from check' -l round-trip -d 'Send a sample and read it back, too.'
+complete -c magictel -n '__fish_seen_subcommand_from check' -l probe-other-sites -d 'Datadog: if the site rejects the API key, send the key to the other sites, too.'
 complete -c magictel -n '__fish_seen_subcommand_from check' -l jobs -x -d 'Number of targets in parallel.'
 complete -c magictel -n '__fish_seen_subcommand_from check' -l force -d 'With --round-trip: write even if that creates an index without a template.'
 complete -c magictel -n '__fish_seen_subcommand_from check' -l sandbox -d 'Use embedded backends instead of real ones.'

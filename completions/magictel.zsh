@@ -142,6 +142,7 @@ _magictel_check() {
         '--strict[Exit with code 3 on warnings.]' \
         '*--allow[Allow probes that write.]:value:(read-only empty-write canary-write)' \
         '--round-trip[Send a sample and read it back, too.]' \
+        '--probe-other-sites[Datadog\: if the site rejects the API key, send the key to the other sites, too.]' \
         '--jobs[Number of targets in parallel.]:value: ' \
         '--force[With --round-trip\: write even if that creates an index without a template.]' \
         '--sandbox[Use embedded backends instead of real ones.]' \

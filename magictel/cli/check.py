@@ -37,6 +37,13 @@ def command(
         typer.Option("--allow", metavar="empty-write", help="Allow probes that write."),
     ] = None,
     round_trip: Annotated[bool, typer.Option("--round-trip", help="Send a sample and read it back, too.")] = False,
+    probe_other_sites: Annotated[
+        bool,
+        typer.Option(
+            "--probe-other-sites",
+            help="Datadog: if the site rejects the API key, send the key to the other sites, too.",
+        ),
+    ] = False,
     jobs: options.JobsOption = 8,
     force: Annotated[
         bool, typer.Option("--force", help="With --round-trip: write even if that creates an index without a template.")
@@ -58,9 +65,13 @@ def command(
     from magictel.cli.exit_codes import after_check
     from magictel.cli.interrupts import Interrupts
     from magictel.cli.reports import Reports
+    from magictel.errors import UsageError
     from magictel.operations.check import CheckOptions, check
 
     sandbox = sandbox or sandbox_bare
+    if sandbox and probe_other_sites:
+        message = "--probe-other-sites sends the key to real sites, but --sandbox uses none"
+        raise UsageError("usage.command-line", message, "remove one of the two options")
     sending = None
     if force:  # only then: the import loads the sample and the read-back
         from magictel.operations.send_sample import SendOptions
@@ -73,6 +84,7 @@ def command(
         timeout=timeout,
         allow=tuple(allow or ()),
         round_trip=round_trip,
+        probe_other_sites=probe_other_sites,
         jobs=jobs,
         send=sending,
     )

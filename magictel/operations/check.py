@@ -42,6 +42,7 @@ class CheckOptions(msgspec.Struct, frozen=True):
     timeout: float = 10.0
     allow: Collection[SideEffect] = ()
     round_trip: bool = False
+    probe_other_sites: bool = False
     jobs: int = 8
     send: SendOptions | None = None
     """Options of the round trip; None: the defaults."""
@@ -161,6 +162,7 @@ def _climb_once(
         tell(ClimbStarted(job.target, job.exporter, so_far.endpoint, final=options.wait <= 0))
         sample = {SideEffect.CANARY_WRITE} if options.round_trip else set()
         exporter.allowed = frozenset(options.allow) | sample
+        exporter.probe_other_sites = options.probe_other_sites
         steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(options.timeout)}
         if options.round_trip:
             from magictel.operations.send_sample import (  # imported only here, to keep the start-up fast

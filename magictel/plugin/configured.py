@@ -59,6 +59,8 @@ class Configured(Described[M]):
         """Where the values of options come from, for remedies; empty if the settings were made by a program."""
         self.allowed: frozenset[SideEffect] = frozenset()
         """Side effects that probes may have beyond read-only (`check --allow`)."""
+        self.probe_other_sites = False
+        """Whether a probe may send the key to other sites of the backend, to find the one that it is of (`check --probe-other-sites`)."""
         self.climb_until: float | None = None
         """Deadline of all rungs together, on the monotonic clock; None: each rung has its own timeout."""
         if settings is None:

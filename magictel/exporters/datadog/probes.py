@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
+from magictel.errors import WireError
 from magictel.exporters.datadog.errors import NO_KEY, QUERY_RULES
 from magictel.exporters.datadog.response import errors_of
 from magictel.exporters.datadog.settings import SITES, DatadogSettings
@@ -13,6 +15,8 @@ from magictel.ladder.http import unavailable
 from magictel.ladder.probe import probe
 from magictel.model.finding import Finding, Rung
 from magictel.model.verification import Unreadable
+from magictel.net.address import parse_endpoint
+from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import HttpExporter
 
 VALIDATE = "/api/v1/validate"
@@ -59,6 +63,15 @@ class DatadogProbes(HttpExporter[DatadogSettings]):
         if reply.status in (401, 403) and not reply.looks_like_html:
             message = f"{reply.status}: the API key is not valid at {wire.endpoint}{self._shape()}"
             remedy = "copy the API key (not the application key) of this site again: Organization Settings, API Keys"
+            if not self.probe_other_sites:
+                remedy += f"; to ask the other sites: magictel check {self.target} --probe-other-sites"
+            elif site := self._site_of_key(wire):
+                message, remedy = (
+                    f"the API key is of {site}, not of {wire.endpoint.host}",
+                    f"set DD_SITE={site} and no url",
+                )
+            else:
+                message += ", nor at any other site that answered"
             return Finding.failed(Rung.AUTH, "dd.auth.invalid", message, remedy, first_bytes=wire.first_bytes(reply))
         busy = unavailable(reply, wire, self.clock.now(), _API)
         if busy is not None:
@@ -92,12 +105,29 @@ class DatadogProbes(HttpExporter[DatadogSettings]):
         extra = {name: value.reveal() for name, value in self.settings.headers.items()}
         return self.wire(wire.endpoint if wire is not None else None, headers={**keys, **extra})
 
+    def _site_of_key(self, wire: Wire) -> str | None:
+        """Return the other site that accepts the API key. Each gets the key, and none of the other headers."""
+        for site in SITES:
+            other = self.wire(api_of(site), wire.timeout, headers={"DD-API-KEY": self.settings.api_key.reveal()})
+            other.until = wire.until
+            if other.endpoint.host == wire.endpoint.host:
+                continue
+            with contextlib.suppress(WireError):
+                if _validated(other.get(VALIDATE)):
+                    return site
+        return None
+
     def _shape(self) -> str:
         """Return a hint from the key's form, which decides nothing: forms change."""
         key = self.settings.api_key.reveal()
         if _APP_KEY.fullmatch(key):
             return "; it looks like an application key"
         return "" if _API_KEY.fullmatch(key) else "; it does not look like an API key (32 hex digits)"
+
+
+def api_of(site: str) -> Endpoint:
+    """Return the address of a site's API."""
+    return parse_endpoint(f"https://api.{site}").endpoint
 
 
 def _validated(reply: Reply) -> bool:

@@ -9,13 +9,15 @@ import pytest
 
 from magictel.encoding.payload import Payload
 from magictel.exporters.datadog import DatadogExporter
-from magictel.exporters.datadog.settings import DatadogSettings
-from magictel.http.wire import Reply
+from magictel.exporters.datadog.settings import SITES, DatadogSettings
+from magictel.http.wire import Reply, Request, Wire
+from magictel.model.finding import Finding
 from magictel.model.outcome import Delivered, Outcome, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 from magictel.sandbox.datadog import API_KEY, APP_KEY, DatadogEmulator
 from magictel.sandbox.server import Server
 from magictel.secrets.secret import Secret
 from tests.cli.running import magictel
+from tests.fake_transport import FakeTransport
 
 JSON = {"content-type": "application/json"}
 HTML = {"content-type": "text/html"}
@@ -109,6 +111,74 @@ def test_a_wrong_api_key_loses_everything_behind_a_202_and_is_seen(tmp_path: Pat
     sent = magictel(*given, folder=tmp_path)
     assert sent.code != 0
     assert sent.document["targets"][0]["outcome"] != "verified"
+
+
+def two_sites(monkeypatch: pytest.MonkeyPatch, key: str) -> list[Request]:
+    """Replace Datadog's sites by one that rejects every key and one that accepts this one; return the requests that they get."""
+    requests: list[Request] = []
+
+    def answer(request: Request) -> Reply:
+        requests.append(request)
+        valid = request.url.startswith("https://api.datadoghq.eu") and request.header("DD-API-KEY") == key
+        return Reply(200, JSON, b'{"valid":true}') if valid else Reply(403, JSON, b'{"errors":["Forbidden"]}')
+
+    monkeypatch.setattr(DatadogExporter, "create_transport", lambda exporter: FakeTransport(answer))
+    return requests
+
+
+def auth(*, probe_other_sites: bool = False) -> Finding:
+    """Return the finding of the auth rung for a key that its site rejects."""
+    settings = DatadogSettings(api_key=Secret("f" * 32), headers={"X-Own": Secret("private")})
+    exporter = DatadogExporter(settings, prepare=False)
+    exporter.probe_other_sites = probe_other_sites
+    try:
+        return exporter.api_key(exporter.wire())
+    finally:
+        exporter.shutdown(0)
+
+
+def test_the_key_is_not_sent_to_other_sites_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = two_sites(monkeypatch, "f" * 32)
+    finding = auth()
+    assert {request.url.split("/")[2] for request in requests} == {"api.datadoghq.com:443"}
+    assert "magictel check datadog --probe-other-sites" in str(finding.remedy)
+
+
+def test_the_site_of_the_key_is_found_without_the_other_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = two_sites(monkeypatch, "f" * 32)
+    finding = auth(probe_other_sites=True)
+    assert (finding.code, finding.message) == (
+        "dd.auth.invalid",
+        "the API key is of datadoghq.eu, not of api.datadoghq.com",
+    )
+    assert finding.remedy == "set DD_SITE=datadoghq.eu and no url"
+    others = [request for request in requests if "api.datadoghq.com:443" not in request.url]
+    assert others
+    assert all(request.path == "/api/v1/validate" and "X-Own" not in request.headers for request in others)
+
+
+def test_a_key_of_no_site_is_asked_for_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = two_sites(monkeypatch, "0" * 32)
+    finding = auth(probe_other_sites=True)
+    assert len({request.url for request in requests}) == len(requests) == len(SITES)
+    assert finding.message.endswith(", nor at any other site that answered")
+
+
+def test_the_command_asks_other_sites_by_its_option_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    options: list[bool] = []
+
+    def site_of_key(exporter: DatadogExporter, wire: Wire) -> str:
+        options.append(exporter.probe_other_sites)
+        return "datadoghq.eu"
+
+    monkeypatch.setattr(DatadogExporter, "_site_of_key", site_of_key)
+    with Server(DatadogEmulator()) as server:
+        given = {"DD_URL": server.origin, "DD_API_KEY": "1" * 32}
+        plain = magictel("check", "datadog", folder=tmp_path, environment=given)
+        asked = magictel("check", "datadog", "--probe-other-sites", folder=tmp_path, environment=given)
+    assert (plain.code, asked.code, options) == (1, 1, [True])
+    assert "set DD_SITE=datadoghq.eu" in asked.out
+    assert magictel("check", "datadog", "--probe-other-sites", "--sandbox", folder=tmp_path).code == 2
 
 
 def test_a_key_is_required_by_name(tmp_path: Path) -> None:
