@@ -23,7 +23,7 @@ _magictel() {
     for ((number = 1; number < COMP_CWORD; number++)); do
         word=${COMP_WORDS[number]}
         [[ $word == -* ]] && continue
-        if [[ -z $command ]]; then command=$word; [[ ' config new ' == *" $command "* ]] || break
+        if [[ -z $command ]]; then command=$word; [[ ' config spool new ' == *" $command "* ]] || break
         else command="$command $word"; break; fi
     done
     case "$command:$previous" in
@@ -109,6 +109,21 @@ _magictel() {
         "prepare:--format") COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
         "prepare:--set") :; return ;;
         "prepare:--config") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "spool ls:--config") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "spool ls:--set") :; return ;;
+        "spool ls:--format") COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
+        "spool show:--config") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "spool show:--set") :; return ;;
+        "spool show:--format") COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
+        "spool retry:--within") :; return ;;
+        "spool retry:--config") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "spool retry:--set") :; return ;;
+        "spool retry:--format") COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
+        "spool purge:--config") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "spool purge:--set") :; return ;;
+        "spool purge:--format") COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
+        "spool export:--config") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "spool export:--set") :; return ;;
         "diagnose:--status") :; return ;;
         "diagnose:--header") :; return ;;
         "diagnose:--body") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -134,7 +149,7 @@ _magictel() {
         "sandbox:--format") COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
     esac
     case "$command" in
-        '') flags='--version --help' names='list describe init add remove enable disable config check send-sample replay record run status prepare diagnose explain guide new doctor conformance completion sandbox' ;;
+        '') flags='--version --help' names='list describe init add remove enable disable config check send-sample replay record run status prepare spool diagnose explain guide new doctor conformance completion sandbox' ;;
         'list') flags='--all --config --format --help' names='' ;;
         'describe') flags='--set --config --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'init') flags='--config --dry-run --format --help' names='' ;;
@@ -152,6 +167,12 @@ _magictel() {
         'run') flags='--from --to --all --every --job --strict --quiet --debug --format --report --set --config --help' names='' ;;
         'status') flags='--format --help' names='' ;;
         'prepare') flags='--apply --sandbox --debug --format --set --config --help' names="$(_magictel_targets)" ;;
+        'spool') flags='--help' names='ls show retry purge export' ;;
+        'spool ls') flags='--all --config --set --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;
+        'spool show') flags='--config --set --format --help' names="$(_magictel_targets)" ;;
+        'spool retry') flags='--within --config --set --format --help' names="$(_magictel_targets)" ;;
+        'spool purge') flags='--apply --config --set --format --help' names="$(_magictel_targets)" ;;
+        'spool export') flags='--config --set --help' names="$(_magictel_targets)" ;;
         'diagnose') flags='--status --header --body --text --during --format --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'explain') flags='--list --format --help' names="$_magictel_codes" ;;
         'guide') flags='--format --help' names='quickstart commands settings security ci application replay sandbox-and-faults troubleshooting retry-classes writing-an-exporter benchmark architecture contributing words' ;;

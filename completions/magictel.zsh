@@ -281,6 +281,73 @@ _magictel_prepare() {
         '1:target:_magictel_targets'
 }
 
+_magictel_spool() {
+    local -a commands=(
+        'ls:List what waits in the spool of each target, and why.'
+        'show:List the payloads in a spool, or the points in some.'
+        'retry:Send now what ended processes left in a spool.'
+        'purge:Remove payloads from a spool, all or some; first shown.'
+        'export:Write a spool to a file as JSON lines.'
+    )
+    if (( CURRENT == 2 )); then _describe command commands; return; fi
+    local name=_magictel_spool_${words[2]//-/_}
+    (( $+functions[$name] )) || return
+    shift words; (( CURRENT-- ))
+    $name
+}
+
+_magictel_spool_ls() {
+    _arguments \
+        '--all[Use every target of the file, enabled or not.]' \
+        '--config[Configuration file. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '*--set[Override an option for this run.]:value: ' \
+        '--format[Format of the output.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '*:target:_magictel_any'
+}
+
+_magictel_spool_show() {
+    _arguments \
+        '--config[Configuration file. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '*--set[Override an option for this run.]:value: ' \
+        '--format[Format of the output.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '1:target:_magictel_targets'
+}
+
+_magictel_spool_retry() {
+    _arguments \
+        '--within[Time to send them. Default\: 30s.]:value: ' \
+        '--config[Configuration file. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '*--set[Override an option for this run.]:value: ' \
+        '--format[Format of the output.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '1:target:_magictel_targets'
+}
+
+_magictel_spool_purge() {
+    _arguments \
+        '--apply[Remove them; without it, only show what would be.]' \
+        '--config[Configuration file. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '*--set[Override an option for this run.]:value: ' \
+        '--format[Format of the output.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '1:target:_magictel_targets'
+}
+
+_magictel_spool_export() {
+    _arguments \
+        '--config[Configuration file. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '*--set[Override an option for this run.]:value: ' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '1:target:_magictel_targets'
+}
+
 _magictel_diagnose() {
     _arguments \
         '--status[HTTP status of the response.]:value: ' \
@@ -396,6 +463,7 @@ _magictel() {
         'run:Scrape a page and send it, again and again, until stopped.'
         'status:Show the health of a running application'\''s telemetry.'
         'prepare:Prepare a backend before data arrives.'
+        'spool:See, send or remove what waits on disk.'
         'diagnose:Explain an error from a log, and what to do.'
         'explain:Explain what a finding means and how to fix it.'
         'guide:Read the manual: quick start, settings, CI, troubleshooting.'

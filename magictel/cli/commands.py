@@ -44,6 +44,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("run", "Scrape a page and send it, again and again, until stopped.", "run"),
     Command("status", "Show the health of a running application's telemetry.", "status"),
     Command("prepare", "Prepare a backend before data arrives.", "prepare", "target"),
+    Command("spool", "See, send or remove what waits on disk.", "spool"),
     Command("diagnose", "Explain an error from a log, and what to do.", "diagnose", "exporter"),
     Command("explain", "Explain what a finding means and how to fix it.", "explain", "code"),
     Command("guide", "Read the manual: quick start, settings, CI, troubleshooting.", "guide", "topic"),

@@ -38,6 +38,11 @@ Fates = Counter[tuple[str, str]]
 """Points by fate and code."""
 
 
+def lock_path(path: Path) -> Path:
+    """Return the file in which the owners of a spool's payloads lock their bytes."""
+    return path.with_name(f"{path.name}.lock")
+
+
 def spool_path(folder: str, target: str) -> Path:
     """Return the file of a target in the folder of its setting `spool`."""
     return Path(folder).expanduser() / f"{quote(target, safe=' ')}.spool"
@@ -63,7 +68,7 @@ class Spool(Outbox):
         self._target, self._fingerprint, self._redact = target, fingerprint, redact
         self._order = "place, id" if in_order else f"strikes >= {_STRIKES}, place, id"
         self._file = SpoolFile(path)
-        self._locks = path.with_name(f"{path.name}.lock")
+        self._locks = lock_path(path)
         self._turn = threading.RLock()
         self._owner: Owner | None = None
         self._down = True
@@ -261,8 +266,7 @@ class Spool(Outbox):
 
     def _drop(self, db: sqlite3.Connection, rows: Iterable[tuple[int, int, int]], code: str, message: str) -> None:
         for number, points, owner in rows:
-            _delete(db, [number])
-            _count(db, Fates({(Fate.DROPPED, code): points}))
+            count_dropped(db, [(number, points)], code)
             if owner == self._me():
                 self._stored -= points
                 self._lost.append(_without_body(points, code, message))
@@ -335,6 +339,13 @@ def disown_ended(db: sqlite3.Connection, locks: Path) -> None:
             db.execute(
                 "UPDATE payload SET owner = 0, attempted = attempted OR sending, sending = 0 WHERE owner = ?", (owner,)
             )
+
+
+def count_dropped(db: sqlite3.Connection, rows: Iterable[tuple[int, int]], code: str) -> None:
+    """Remove payloads, given with their points, and count these as dropped."""
+    for number, points in rows:
+        if _delete(db, [number]):
+            _count(db, Fates({(Fate.DROPPED, code): points}))
 
 
 def _fates(payload: Payload, settled: Settlement) -> Fates:

@@ -28,7 +28,7 @@ from magictel.plugin.exporter import Exporter
 from magictel.plugin.foreign_call import ExportCall, described
 from magictel.plugin.interface import Encoder, ReadBack
 from magictel.secrets.patterns import masked
-from magictel.settings.model import ExporterSettings, duration
+from magictel.settings.model import ExporterSettings, Problem, duration
 from magictel.settings.secret_values import userinfo_secrets
 
 _UNLIMITED = 1 << 62
@@ -48,6 +48,13 @@ class ForeignSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknow
     timeout: Annotated[
         float, duration("Time limit of one call of export(), with its own retries.", example=60, gt=0)
     ] = 30.0
+
+    def problems(self) -> Iterable[Problem]:
+        """Add: a spool, which stores bytes, and this exporter is given collections."""
+        yield from super().problems()
+        if self.spool is not None:
+            why = "spool: an exporter of another package encodes its points itself, so they cannot be stored"
+            yield "spool", "config.value", why, "remove spool from this target"
 
 
 class ForeignEncoder(Encoder["ForeignExporter"]):

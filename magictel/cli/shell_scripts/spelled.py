@@ -61,7 +61,8 @@ def _spell(command: commands.Command, loaded: Any) -> Iterator[Spelled]:
     yield Spelled((command.name,), command.summary, "nothing", (), tuple(under))
     for name, inner in under.items():
         summary = (inner.help or "").partition("\n")[0]
-        takes: Takes = "targets" if any(parameter.name == "targets" for parameter in inner.params) else "nothing"
+        names = {parameter.name for parameter in inner.params}
+        takes: Takes = "targets" if "targets" in names else "target" if "target" in names else "nothing"
         yield Spelled((command.name, name), summary, takes, _flags(inner))
 
 

@@ -62,6 +62,8 @@ class LatestCollection:
 
     def delivered(self, payload: Payload) -> None:
         """Keep a payload, in place of those of earlier collections."""
+        if not payload.batch:  # stored by an earlier process, whose series may go on
+            return
         with self._lock:
             if payload.batch > self._batch:
                 self._batch, self._payloads = payload.batch, []
