@@ -53,7 +53,8 @@ Where to look first; `NAME` is a backend, and every backend has the same file na
     sent against seen         model.verification (field by field), verify.sample, verify.replay; allowed differences: formats.lossy
     check, rung by rung       model.finding (the rungs), ladder.climb, ladder.steps; a backend's own: exporters.NAME.probes
     host name resolution      net.dns; its rung: ladder.dns
-    masking of secrets        secrets.redactor (values of settings), secrets.patterns (what looks like one), encoding.redaction (attributes)
+    masking of secrets        secrets.redactor (values of settings), secrets.patterns (what looks like one)
+    secrets in attributes     encoding.redaction (the rules), secrets.shapes (what is surely secret)
     settings of an exporter   settings.model (its base classes), settings.login; a backend's own: exporters.NAME.settings
     origin of a setting       settings.load, settings.interpolate (`${VAR}`), settings.locate (which file), settings.trust
     reading OTLP JSON         sources.otlp_json (lines), formats.otlp.messages (the members)

@@ -41,7 +41,7 @@ def possible(groups: Iterable[Group]) -> Iterator[Group | Withheld]:
             yield Withheld(CODE, f"an impossible point: {problem}", str(series), refused=True)
         points = [point for at, point in enumerate(group.points) if at not in problems]
         if points:
-            yield replace(group, points=points)
+            yield replace(group, points=points, attributes=None)
 
 
 def _all_plain(points: Sequence[Any]) -> bool:

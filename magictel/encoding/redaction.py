@@ -1,71 +1,283 @@
-"""Redaction of attributes before a collection is encoded: patterns mask values or drop keys.
+"""Redaction of attributes before a collection is encoded: every exporter, page, recording and outbox gets redacted ones only.
 
-Dry runs, logs and every exporter use it. Without patterns the same objects are passed on, so that layouts can be used again. Dropping a
-key that distinguishes two series makes them one series for the backend: that is the choice of the user who drops it.
+Rules on names come first, as shell patterns (`keep` before `drop`, `redact`, `hashed`); other values are searched for sensitive shapes
+(`secrets.shapes`). What was redacted is counted by rule and never shown. Each set of attributes is redacted once: where the same
+objects come again, and nothing in them is sensitive, the same objects are passed on, so that layouts can be used again.
+
+Masking or dropping a value that distinguishes two series makes them one series for the backend: these are counted and named. A hash
+keeps them apart.
 """
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import hmac
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from enum import Enum
+from functools import lru_cache
+from operator import attrgetter, is_, itemgetter
 from typing import Any
 
-from magictel.model.identity_cache import IdentityCache
-from magictel.model.metrics import Attributes, Group, Point
-from magictel.secrets.secret import MASK
+import msgspec
 
-_HOLDING = (Mapping, list, tuple)
+from magictel.encoding.columns import rows_by_keys
+from magictel.encoding.identity import identity
+from magictel.model.identity_cache import IdentityCache, StreamCache
+from magictel.model.metrics import Attributes, Group, NumberPoints, Point, Stream, attributes_of
+from magictel.secrets.secret import MASK
+from magictel.secrets.shapes import NAMES, SMALLEST_CARD, Masking, is_secret_name
+
+REDACTED = "delivery.redacted"
+COLLISION = "delivery.redaction-collision"
+_MOST_NOTICES = 20
+_MOST_KNOWN = 200_000
+_DROPPED = object()
+_NOTHING: set[Any] = set()
+_exemplars = attrgetter("exemplars")
+
+
+class _Action(Enum):
+    """What a rule does with the attributes whose name it matches; `SECRET`: the name is a secret's."""
+
+    KEEP = "keep_attributes"
+    DROP = "drop_attributes"
+    REDACT = "redact_attributes"
+    HASH = "hash_attributes"
+    SECRET = NAMES
+    SEARCH = ""
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """`redact`, `drop`, `hashed` and `keep` are shell patterns over attribute keys, of points, scopes and resources alike.
+
+    `shapes` (see `secrets.shapes`) and `patterns` (regular expressions) are searched for in every other value; `action`, which is
+    `mask`, `hash` or `drop`, is for what they match. `salt` is the key of hashes.
+    """
+
+    redact: Sequence[str] = ()
+    drop: Sequence[str] = ()
+    hashed: Sequence[str] = ()
+    keep: Sequence[str] = ()
+    shapes: Sequence[str] = ()
+    patterns: Sequence[str] = ()
+    action: str = "mask"
+    salt: str = ""
+
+
+class _Redacted(msgspec.Struct):
+    """A stream without sensitive attributes, and the latest attributes of its points: as given, and redacted (None: unchanged)."""
+
+    stream: Stream
+    points: tuple[list[Any], list[Any] | None] = ([], None)
 
 
 class Redaction:
-    """`redact` and `drop` are shell patterns over attribute keys (`http.request.header.*`), of points, scopes and resources alike."""
+    """A function that redacts collections by `rules`. `notice` gets a code and a message, once for each kind of event."""
 
-    def __init__(self, redact: Sequence[str] = (), drop: Sequence[str] = ()) -> None:
-        self._redact = tuple(redact)
-        self._drop = tuple(drop)
-        self._cached = IdentityCache[Any, Attributes](lambda given: self.attributes(given or {}), 200_000)
-        """Returns the same object for the same object, so that layouts can be used again."""
+    def __init__(self, rules: Rules, notice: Callable[[str, str], None] = lambda code, message: None) -> None:
+        self._rules = rules
+        self._notice = notice
+        self._noticed: set[tuple[str, str]] = set()
+        self.counts: Counter[str] = Counter()
+        """Redacted values by rule, each once for a set of attributes; series that became one under `redaction-collision`."""
+        self._merged: dict[str, int] = {}
+        """By metric, the most series of a collection that became another one."""
+        self._is_off = not any((rules.redact, rules.drop, rules.hashed, rules.shapes, rules.patterns))
+        self._masking = Masking(rules.shapes, rules.patterns, self._replacement)
+        self._action = lru_cache(10_000)(self._action_for)
+        self._clean: dict[str, set[Any]] = {}
+        """Values in which nothing is sensitive, by key."""
+        self._unchanged: dict[int, Attributes] = {}
+        """Sets of attributes in which nothing is sensitive, by id, as ids are reused."""
+        self._known = IdentityCache[Any, Attributes](lambda given: self.attributes(given or {}), _MOST_KNOWN)
+        self._streams = StreamCache(self._stream, 10_000)
 
-    def __call__(self, groups: Iterable[Group]) -> Iterator[Group]:
-        """Yield the groups with masked and dropped attributes."""
-        if not self._redact and not self._drop:
-            yield from groups
-            return
-        for group in groups:
-            stream = replace(
-                group.stream,
-                resource=self.attributes(group.stream.resource),
-                scope_attributes=self.attributes(group.stream.scope_attributes),
-            )
-            yield Group(stream, [self._point(point) for point in group.points], group.source)
+    def __call__(self, groups: Iterable[Group]) -> Iterable[Group]:
+        """Return the groups with redacted attributes."""
+        return groups if self._is_off else map(self._group, groups)
 
     def attributes(self, attributes: Attributes) -> Attributes:
-        """Return the attributes without dropped keys, and with redacted values masked."""
-        return {
-            key: MASK if _matches(key, self._redact) else self._value(value)
-            for key, value in attributes.items()
-            if not _matches(key, self._drop)
-        }
+        """Return redacted attributes, or the same object if nothing in them is sensitive."""
+        redacted: dict[str, Any] = {}
+        for key, value in attributes.items():
+            result = self._value(key, value)
+            if result is not _DROPPED:
+                redacted[key] = result
+        if len(redacted) != len(attributes) or not all(map(is_, redacted.values(), attributes.values())):
+            return redacted
+        return attributes
 
-    def _value(self, value: Any) -> Any:
-        """Return a value; if it contains attributes itself, they are redacted as well."""
+    def _group(self, group: Group) -> Group:
+        known = self._streams(group.stream)
+        stream = group.stream if known.stream.resource is group.stream.resource else known.stream
+        if known.stream.scope_attributes is not group.stream.scope_attributes:
+            stream = known.stream
+        points = group.points
+        given = attributes_of(points)
+        latest, changed = known.points
+        if len(given) != len(latest) or not all(map(is_, given, latest)):
+            latest, changed = known.points = given, self._changed(stream, points, given)
+        if changed is not None:
+            points = _with_attributes(points, changed)
+        if not isinstance(points, NumberPoints) and any(map(_exemplars, points)):
+            points = list(map(self._with_exemplars, points))
+        return Group(stream, points, group.source, latest if changed is None else changed)
+
+    def _stream(self, stream: Stream) -> _Redacted:
+        resource, scope = self._known(stream.resource), self._known(stream.scope_attributes)
+        if resource is stream.resource and scope is stream.scope_attributes:
+            return _Redacted(stream)
+        return _Redacted(replace(stream, resource=resource, scope_attributes=scope))
+
+    def _changed(self, stream: Stream, points: Sequence[Point], given: list[Any]) -> list[Any] | None:
+        """Return the redacted attributes of points, or None if nothing in them is sensitive."""
+        recorded = isinstance(points, NumberPoints)  # many collections, whose attributes are the same few objects
+        if recorded and all(map(self._unchanged.__contains__, map(id, given))):
+            return None
+        if self._all_clean(given):
+            if recorded:
+                if len(self._unchanged) > _MOST_KNOWN:
+                    self._unchanged.clear()
+                self._unchanged.update(zip(map(id, given), given, strict=True))
+            return None
+        redacted = list(map(self._known, given))
+        if all(map(is_, redacted, given)):
+            return None
+        self._count_collisions(stream, given, redacted)
+        return redacted
+
+    def _all_clean(self, given: list[Any]) -> bool:
+        """Return whether nothing in these attributes is sensitive, searched column by column; False also where that is not certain."""
+        for rows in rows_by_keys(given):
+            for key in rows.keys:
+                action = self._action(key)
+                if action is _Action.KEEP:
+                    continue
+                clean = self._clean.get(key, _NOTHING)
+                try:
+                    new = set(map(itemgetter(key), rows.attributes)) - clean
+                except TypeError:  # lists
+                    return False
+                if action is not _Action.SEARCH or not self._masking.is_clean(new):
+                    return False
+                if new:
+                    if len(self._clean) + len(clean) > _MOST_KNOWN:
+                        self._clean.clear()
+                    self._clean.setdefault(key, set()).update(new)
+        return True
+
+    def _count_collisions(self, stream: Stream, given: Iterable[Any], redacted: Iterable[Any]) -> None:
+        """Count the series that became one."""
+        originals: dict[bytes, bytes] = {}
+        merged: set[bytes] = set()
+        for before, after in {
+            id(before): (before, after) for before, after in zip(given, redacted, strict=True)
+        }.values():
+            original = identity(before)
+            if originals.setdefault(identity(after), original) != original:
+                merged.add(original)
+        if merged:
+            self._merged[stream.name] = max(len(merged), self._merged.get(stream.name, 0))
+            self.counts["redaction-collision"] = sum(self._merged.values())
+            message = (
+                f"{stream.name}: redaction gives {len(merged) + 1} series the same attributes, or more: the backend "
+                'may keep one of them; redact_with = "hash" keeps them apart'
+            )
+            self._notify(COLLISION, stream.name, message)
+
+    def _with_exemplars(self, point: Point) -> Point:
+        if not point.exemplars:
+            return point
+        exemplars = [
+            replace(exemplar, filtered_attributes=self.attributes(exemplar.filtered_attributes or {}))
+            for exemplar in point.exemplars
+        ]
+        return replace(point, exemplars=exemplars)
+
+    def _action_for(self, key: str) -> _Action:
+        rules = self._rules
+        for patterns, action in (
+            (rules.keep, _Action.KEEP),
+            (rules.drop, _Action.DROP),
+            (rules.redact, _Action.REDACT),
+            (rules.hashed, _Action.HASH),
+        ):
+            if any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns):
+                return action
+        return _Action.SECRET if NAMES in rules.shapes and is_secret_name(key) else _Action.SEARCH
+
+    def _value(self, key: str, value: Any) -> Any:
+        """Return a redacted value, the same object if nothing in it is sensitive, or `_DROPPED`."""
+        action = self._action(key)
+        if action is _Action.KEEP:
+            return value
+        if action is _Action.SEARCH:
+            return self._searched(key, value)
+        if action is _Action.SECRET and (value is None or isinstance(value, bool) or value in ("", MASK)):
+            return value
+        self.counts[action.value] += 1
+        if action is _Action.SECRET:
+            self._report(key, action.value)
+        if action is _Action.DROP or (action is _Action.SECRET and self._rules.action == "drop"):
+            return _DROPPED
+        if action is _Action.HASH or (action is _Action.SECRET and self._rules.action == "hash"):
+            return [self._hash(item) for item in value] if isinstance(value, list | tuple) else self._hash(value)
+        return MASK
+
+    def _searched(self, key: str, value: Any) -> Any:
+        """Return a value without sensitive shapes; attributes within it are redacted as well."""
+        if isinstance(value, str):
+            text, shape = self._masking(value)
+            if not shape:
+                return value
+            self.counts[shape] += 1
+            self._report(key, shape)
+            return _DROPPED if self._rules.action == "drop" else text
         if isinstance(value, Mapping):
             return self.attributes(value)
         if isinstance(value, list | tuple):
-            return [self._value(item) for item in value] if any(isinstance(item, _HOLDING) for item in value) else value
+            items = [self._searched(key, item) for item in value]
+            same = all(map(is_, items, value))
+            return value if same else [item for item in items if item is not _DROPPED]
+        if isinstance(value, int) and value > SMALLEST_CARD:
+            text = self._searched(key, str(value))
+            return value if text == str(value) else text
         return value
 
-    def _point(self, point: Point) -> Point:
-        redacted = replace(point, attributes=self._cached(point.attributes))
-        if not redacted.exemplars:
-            return redacted
-        exemplars = [
-            replace(exemplar, filtered_attributes=self.attributes(exemplar.filtered_attributes or {}))
-            for exemplar in redacted.exemplars
-        ]
-        return replace(redacted, exemplars=exemplars)
+    def _replacement(self, secret: str) -> str:
+        return self._hash(secret) if self._rules.action == "hash" else MASK
+
+    def _hash(self, value: Any) -> str:
+        """Return a keyed hash: equal for equal values, of 64 bits."""
+        text = value if isinstance(value, str) else repr(value)
+        digest = hmac.digest(self._rules.salt.encode(), text.encode("utf-8", "surrogatepass"), "sha256")
+        return f"hash:{digest[:8].hex()}"
+
+    def _report(self, key: str, shape: str) -> None:
+        what = {
+            NAMES: "a secret's name",
+            "tokens": "a key or token",
+            "urls": "credentials in an address",
+            "cards": "a card number",
+            "emails": "an e-mail address",
+            "pattern": "a match of redact_patterns",
+        }[shape]
+        self._notify(
+            REDACTED, f"{key} {shape}", f"attribute {key[:80]} has {what}: its value is redacted before sending"
+        )
+
+    def _notify(self, code: str, about: str, message: str) -> None:
+        if (code, about) not in self._noticed and len(self._noticed) < _MOST_NOTICES:
+            self._noticed.add((code, about))
+            self._notice(code, message)
 
 
-def _matches(key: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns)
+def _with_attributes(points: Sequence[Point], attributes: list[Any]) -> Sequence[Point]:
+    if isinstance(points, NumberPoints):
+        return NumberPoints(attributes, points.starts, points.times, points.values)
+    return [
+        point if point.attributes is redacted else replace(point, attributes=redacted)
+        for point, redacted in zip(points, attributes, strict=True)
+    ]

@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import MetricsData
@@ -14,7 +15,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 from magictel.clock import Clock, SystemClock
 from magictel.delivery.log import DeliveryLog
 from magictel.encoding.impossible import possible
-from magictel.encoding.redaction import Redaction
+from magictel.encoding.redaction import Redaction, Rules
 from magictel.encoding.withheld import Withheld
 from magictel.errors import SettingsError
 from magictel.model.finding import SideEffect
@@ -23,6 +24,7 @@ from magictel.model.observer import Observers
 from magictel.plugin.environment import settings_from_environment
 from magictel.plugin.interface import Described, M
 from magictel.secrets.redactor import Redactor
+from magictel.settings.model import SettingsModel
 
 _OVER_HTTP = frozenset({"prepare", "transport"})
 """Arguments of exporters over HTTP, which others ignore: a caller need not know what it creates."""
@@ -68,7 +70,7 @@ class Configured(Described[M]):
             settings, self.unusable = settings_from_environment(type(self), env, self.log)
         self.settings: M = settings
         self.redact = Redactor(self.secrets(), settings.plain_values())
-        self.redaction = Redaction(settings.redact_attributes, settings.drop_attributes)
+        self.redaction = Redaction(_rules(settings), partial(self.log.warning, "%s: %s"))
         self.observers = Observers()
         """What follows its deliveries: its log, and what an operation adds."""
 
@@ -98,6 +100,19 @@ class Configured(Described[M]):
         """Reset a forked child. The parent delivers its own points."""
         self._start_life()
         self.after_fork()
+
+
+def _rules(settings: SettingsModel) -> Rules:
+    return Rules(
+        settings.redact_attributes,
+        settings.drop_attributes,
+        settings.hash_attributes,
+        settings.keep_attributes,
+        settings.redact_shapes,
+        settings.redact_patterns,
+        settings.redact_with,
+        settings.hash_salt.reveal() if settings.hash_salt else "",
+    )
 
 
 ALIVE: weakref.WeakSet[Configured[Any]] = weakref.WeakSet()

@@ -6,20 +6,78 @@ A word of prose is not a secret and stays. Known secrets are masked by their val
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache
 
 from magictel.secrets.secret import MASK
 
 _PREFIXES = (
-    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "glsa_", "xox"),
-    *("AKIA", "ASIA", "NRAK-", "eyJ"),
+    *(
+        "ghp_",
+        "gho_",
+        "ghu_",
+        "ghs_",
+        "ghr_",
+        "github_pat_",
+        "glpat-",
+        "glrt-",
+        "gldt-",
+        "glptt-",
+        "glsa_",
+        "glc_",
+        "xox",
+    ),
+    *(
+        "AKIA",
+        "ASIA",
+        "NRAK-",
+        "eyJ",
+        "sk-",
+        "AIza",
+        "ya29.",
+        "hf_",
+        "gsk_",
+        "xai-",
+        "pplx-",
+        "r8_",
+        "nvapi-",
+        "_live_",
+    ),
+    *(
+        "_test_",
+        "whsec_",
+        "SG.",
+        "npm_",
+        "pypi-",
+        "_v1_",
+        "shp",
+        "dckr_pat_",
+        "hvs.",
+        "hvb.",
+        "hvr.",
+        "dapi",
+        "lin_api_",
+    ),
+    *("PMAK-", "AGE-SECRET-KEY-1", ":AA", "sq0", "xapp-", "ATATT3", "8Q~", "key-", "SK", "figd_", "sntry", "EAA"),
+    *("PRIVATE KEY-----", "hooks.slack.com/services/", "/api/webhooks/"),
 )
-_TOKEN = re.compile(
+_TOKEN = (
     r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2})|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))(?:"
-    r"(?:gh[pousr]_|github_pat_|glpat-|glsa_|xox[a-z]-)(?=[a-z_-]{0,64}[0-9A-Z])[A-Za-z0-9_-]{16,}"
-    r"|(?:AKIA|ASIA|NRAK-)[A-Z0-9]{16,}"
+    r"(?:gh[pousr]_|github_pat_|gl(?:pat|rt|dt|ptt)-|glsa_|xox[a-z]-)(?=[a-z_-]{0,64}[0-9A-Z])[A-Za-z0-9_-]{16,}"
+    r"|sk-(?:ant|proj|svcacct|admin|or-v1)-(?=[a-z_-]{0,64}[0-9A-Z])[A-Za-z0-9_-]{24,}"
+    r"|(?:sk-|lin_api_|r8_|hf_|npm_)(?=[a-z]{0,64}[0-9A-Z])[A-Za-z0-9]{28,}|(?:gsk_|xai-|pplx-)[A-Za-z0-9]{40,}"
+    r"|(?:sk|rk)_(?:live|test)_(?=[a-z]{0,64}[0-9A-Z])[A-Za-z0-9]{16,}|(?:glc_|whsec_|sntry[su]_)[A-Za-z0-9+/=_-]{32,}"
+    r"|(?:dckr_pat_|sq0(?:atp|csp|idp)-|hv[sbr]\.|ya29\.|figd_)(?=[a-z_-]{0,64}[0-9A-Z])[A-Za-z0-9_-]{20,}"
+    r"|(?:nvapi-|pypi-)[A-Za-z0-9_-]{50,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|xapp-\d-[A-Z0-9]{8,}-\d+-[a-z0-9]{16,}"
+    r"|(?:AKIA|ASIA|NRAK-)[A-Z0-9]{16,}|AIza[A-Za-z0-9_-]{35}"
+    r"|do[opr]_v1_[0-9a-f]{64}|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|dapi[0-9a-f]{32}|key-[0-9a-f]{32}|SK[0-9a-f]{32}"
+    r"|PMAK-[0-9a-f]{24}-[0-9a-f]{34}|AGE-SECRET-KEY-1[0-9A-Z]{58}|\d{8,10}:AA[A-Za-z0-9_-]{33}"
+    r"|ATATT3[A-Za-z0-9_=-]{60,}|[A-Za-z0-9]{3}8Q~[A-Za-z0-9_~.-]{31,}|EAA[A-Za-z0-9]{80,}"
     r"|(?<![_-])eyJ[A-Za-z0-9_-]{13,}\.eyJ[A-Za-z0-9_.-]*)"
+    r"|-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----(?:.*?-----END (?:[A-Z0-9]+ )*PRIVATE KEY-----|.*)"
+    r"|(?<=hooks\.slack\.com/services/)T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{16,}|(?<=/api/webhooks/)\d{16,}/[A-Za-z0-9_-]{32,}"
 )
-"""Tokens of GitHub, GitLab, Grafana, Slack, AWS and New Relic, and JSON Web Tokens; a random one has a digit or a capital letter.
+"""Tokens of well-known services, JSON Web Tokens, private keys and webhooks; a random one has a digit or a capital letter.
 
 One begins where a word begins, or after an escape (`\\n`, `%3D`): `highs_of_the_last_24_hours` contains none.
 """
@@ -42,11 +100,19 @@ _PROSE_AFTER_PASSWORD = re.compile(
 """Words that may follow `password:` in a sentence."""
 
 
-def without_tokens(text: str) -> str:
-    """Return the text with well-known types of tokens replaced by `***`."""
-    if any(prefix in text for prefix in _PREFIXES):  # much cheaper than the pattern
-        return _TOKEN.sub(MASK, text)
-    return text
+def may_have_token(text: str) -> bool:
+    """Return whether a text has what tokens begin with: much cheaper than the pattern."""
+    return any(prefix in text for prefix in _PREFIXES)
+
+
+def without_tokens(text: str, replace: Callable[[str], str] = lambda token: MASK) -> str:
+    """Return the text with well-known types of tokens replaced, by `***`."""
+    return _token().sub(lambda match: replace(match[0]), text) if may_have_token(text) else text
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    return re.compile(_TOKEN, re.DOTALL)  # at first use: a command that shows none is quicker
 
 
 def masked(text: str) -> str:

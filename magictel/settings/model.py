@@ -18,7 +18,9 @@ import msgspec
 
 from magictel.errors import SettingsError
 from magictel.secrets.secret import Secret
+from magictel.secrets.shapes import SHAPES
 from magictel.settings.fields import fields_of
+from magictel.settings.names import either
 from magictel.settings.secret_values import hide_logins, secret_values
 
 if TYPE_CHECKING:
@@ -111,6 +113,43 @@ class SettingsModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             routes=False,
         ),
     ] = "background"
+    hash_attributes: Annotated[
+        list[str],
+        option(
+            "Attributes whose values are replaced by a keyed hash, as shell patterns; needs hash_salt.",
+            example=["user.id"],
+            routes=False,
+        ),
+    ] = []
+    keep_attributes: Annotated[
+        list[str],
+        option("Attributes that no rule changes, as shell patterns.", example=["license.key"], routes=False),
+    ] = []
+    redact_shapes: Annotated[
+        list[str],
+        option(
+            "Sensitive shapes to redact in every attribute: names (of secrets, such as password), tokens, urls (credentials in them), "
+            "cards, emails. Empty: none.",
+            example=[*SHAPES],
+            routes=False,
+        ),
+    ] = msgspec.field(default_factory=lambda: [*SHAPES[:-1]])
+    redact_patterns: Annotated[
+        list[str],
+        option(
+            "Regular expressions: what they match in any value is redacted as well.",
+            example=["EMP-[0-9]+"],
+            routes=False,
+        ),
+    ] = []
+    redact_with: Annotated[
+        Literal["mask", "hash", "drop"],
+        option(
+            "What happens to a sensitive shape or pattern: masked with ***, hashed (needs hash_salt), or the attribute is dropped.",
+            routes=False,
+        ),
+    ] = "mask"
+    hash_salt: Annotated[Secret | None, option("Key of the hashes: the same one gives the same hashes.")] = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.__rich_repr__())})"
@@ -123,7 +162,28 @@ class SettingsModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def problems(self) -> Iterable[Problem]:
         """Yield problems that involve several fields; a model extends it: `yield from super().problems()`."""
-        return ()
+        if (self.hash_attributes or self.redact_with == "hash") and not self.hash_salt:
+            key = "hash_attributes" if self.hash_attributes else "redact_with"
+            yield (
+                key,
+                "config.value",
+                f"{key}: a hash needs hash_salt, which is not set",
+                "set hash_salt to a random text",
+            )
+        for shape in self.redact_shapes:
+            if shape not in SHAPES:
+                yield (
+                    "redact_shapes",
+                    "config.value",
+                    f"redact_shapes: {shape!r} is not a shape",
+                    f"use {either(SHAPES)}",
+                )
+        for pattern in self.redact_patterns:
+            try:
+                re.compile(pattern)
+            except re.error as failure:
+                message = f"redact_patterns: {pattern!r} is not a regular expression: {failure}"
+                yield "redact_patterns", "config.value", message, "correct the expression"
 
     def secret_values(self) -> Iterator[str]:
         """Return every secret of these settings in plain text, for a redactor: credentials, headers, logins in URLs."""
