@@ -169,12 +169,8 @@ class DatadogEncoder(Encoder[Any]):
             return
         edges = [-math.inf, *point.explicit_bounds, math.inf]
         for at, count in enumerate(point.bucket_counts):
-            yield (
-                "bucket",
-                (f"lower_bound:{bound(edges[at])}", f"upper_bound:{bound(edges[at + 1])}"),
-                float(count),
-                COUNT,
-            )
+            limits = zip(("lower_bound", "upper_bound"), edges[at : at + 2], strict=True)
+            yield "bucket", [tag(f"{name}:{bound(edge)}") for name, edge in limits], float(count), COUNT
 
     def _sketch(self, series: Series, point: Any, name: str, tags: Sequence[str]) -> bytes | Withheld:
         bins = sketch.of_histogram(point) if isinstance(point, HistogramDataPoint) else sketch.of_exponential(point)

@@ -5,12 +5,14 @@ Rules of docs.datadoghq.com/metrics/custom_metrics and docs.datadoghq.com/gettin
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from magictel.formats.prometheus.names import label_value
+from magictel.formats.prometheus.numbers import open_metrics
 
 LONGEST = 200
 """The most characters of a metric's name and of a tag; Datadog drops what is longer."""
@@ -75,7 +77,10 @@ def _plain_tags(key: str, texts: Sequence[str]) -> list[str] | None:
 
 
 def bound(value: float) -> str:
-    """Return a bucket's bound as the agent's OpenMetrics check writes it: `0`, `0.5`, `10.0`, `inf`."""
-    if value in (float("inf"), float("-inf")):
+    """Return a bucket's bound as Datadog's translator writes it: `0`, `0.5`, `10.0`, `1e+06.0`, `inf`."""
+    if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    return "0" if value == 0 else repr(float(value))
+    if value == 0:
+        return "0"
+    text = open_metrics(value)
+    return f"{text}.0" if "e" in text and float(value).is_integer() else text

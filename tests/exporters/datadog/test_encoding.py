@@ -10,7 +10,7 @@ import pytest
 import yaml
 from google.protobuf.json_format import ParseDict
 from hypothesis import given, settings
-from opentelemetry.sdk.metrics.export import Gauge, Metric, MetricsData, NumberDataPoint
+from opentelemetry.sdk.metrics.export import Gauge, HistogramDataPoint, Metric, MetricsData, NumberDataPoint
 
 from magictel.encoding.chunks import Surroundings, chunks
 from magictel.encoding.layouts import Layouts
@@ -80,6 +80,16 @@ def test_a_count_has_its_interval() -> None:
     counted = stream(Kind.SUM, "delta", monotonic=True)
     series = decoded(encoder().encode(Series(counted, {}), number(7)))
     assert (series.type, series.interval, series.points[0].value) == (1, 10, 7.0)
+
+
+def test_bounds_of_buckets_are_tags_as_datadog_stores_them() -> None:
+    """Its translator sends upper_bound:1e+06.0, and a tag has no plus sign."""
+    point = HistogramDataPoint({}, 0, 1_764_000_000 * SECOND, 3, 4.0, [1, 2], [1e6], 1, 2)
+    item = encoder(histograms="counters").encode(Series(stream(Kind.HISTOGRAM, "delta"), {}), point)
+    assert isinstance(item, bytes)
+    buckets = [series for series in MetricPayload.FromString(item).series if series.metric.endswith(".bucket")]
+    limits = [["lower_bound:-inf", "upper_bound:1e_06.0"], ["lower_bound:1e_06.0", "upper_bound:inf"]]
+    assert [list(series.tags) for series in buckets] == limits
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,14 @@ def test_values_are_written_as_by_datadogs_translator() -> None:
     assert tags_of(given) == ["on:true", "n:1", "d:0.5", "list:_a_b", "raw:ywi"]
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (10, "10.0"), (0.25, "0.25"), (float("-inf"), "-inf")])
-def test_a_bound(value: float, text: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *((0.0, "0"), (-0.0, "0"), (10, "10.0"), (0.25, "0.25"), (float("-inf"), "-inf"), (float("inf"), "inf")),
+        *((999_999, "999999.0"), (1e6, "1e+06.0"), (1_234_567, "1.234567e+06.0"), (1_234_567.5, "1.2345675e+06")),
+        *((1e-4, "0.0001"), (1e-5, "1e-05"), (-2.5e-7, "-2.5e-07"), (1e300, "1e+300.0")),
+    ],
+)
+def test_a_bound_is_written_as_by_datadogs_translator(value: float, text: str) -> None:
+    """By its formatFloat: Go's shortest form, with .0 behind whole numbers."""
     assert bound(value) == text
