@@ -60,6 +60,7 @@ OWN = {
         }
     ),
     "datadog": frozenset({"messages", "names", "sketch"}),
+    "newrelic": frozenset({"limits", "otlp"}),
     "prometheus": frozenset(
         {"exemplars", "families", "family_encoder", "names", "negotiation", "protobuf", "syntax", "targets", "text"}
     ),

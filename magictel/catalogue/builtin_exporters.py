@@ -47,7 +47,7 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     ),
     "newrelic": BuiltIn(
         "magictel.exporters.newrelic:NewRelicExporter",
-        "New Relic, by its Metric API",
+        "New Relic, by its Metric API or OTLP",
         (("license_key", "NEW_RELIC_LICENSE_KEY"),),
     ),
     "statsd": BuiltIn(

@@ -97,6 +97,7 @@ def command(
       slow SECONDS  wait, then store and reply
       hang          wait until the client gives up, then store
       partial N%    reject this share of the items
+      discard       accept, store nothing, report it later (New Relic)
       too-large     413
       wrong-json    200 with JSON that is not the backend's
     expired-certificate may come first: use TLS with an expired certificate.

@@ -45,6 +45,8 @@ _QUICK = {
 }
 _LONG_ENOUGH = 30.0
 """Seconds that the clock advances before a read-back: longer than any delay of visibility."""
+_AROUND = 120.0
+"""Seconds before and after a case that enclose the times of its points."""
 _QUERIES = 20
 """Queries that may exceed the short timeout that a law gives its exporter: a busy machine answers late."""
 _FIXED = 90.0
@@ -87,6 +89,7 @@ class Case:
         self.warnings: list[str] = []
         """The log messages that an operator sees by default."""
         self.printed = io.StringIO()
+        self._began = self.clock.now()
         self.run_id = f"{self.dice.getrandbits(48):012x}"
         self.own_time = False
         self._stack = contextlib.ExitStack()
@@ -214,8 +217,7 @@ class Case:
         """Return what the backend shows of this case's points, after all late writes. Raise `Broken` if it cannot be queried."""
         self._settle()
         self.clock.wait(_LONG_ENOUGH)
-        now = self.clock.now()
-        query = SampleQuery(self.run_id, now - 86_400, now + 86_400, tuple(expected))
+        query = SampleQuery(self.run_id, self._began - _AROUND, self.clock.now() + _AROUND, tuple(expected))
         for _ in range(_QUERIES):
             seen = ask(exporter.readback.seen, query)
             if not isinstance(seen, Unreadable) or not seen.code.startswith("net."):

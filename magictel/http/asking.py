@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from magictel.http.error_rules import BackendError, Rule, match
 from magictel.http.wire import Reply, Wire
 from magictel.model.verification import Unreadable
+
+_DIGITS = 6
+"""The most digits of seconds to wait; more are a time of the clock."""
 
 
 def ask(
@@ -40,4 +45,11 @@ def unreadable(reply: Reply, wire: Wire, rules: Iterable[Rule], reason: str = ""
     }
     known = match(BackendError(reply.status, words=words), rules)
     assert known is not None
-    return known.unreadable()
+    return replace(known.unreadable(), retry_after=_retry_after(reply))
+
+
+def _retry_after(reply: Reply) -> float | None:
+    """Return the seconds that a 429 asks to wait, by the standard's header or by Datadog's."""
+    given = (reply.headers.get(name, "").strip() for name in ("retry-after", "x-ratelimit-reset"))
+    seconds = [float(text) for text in given if text.isdigit() and len(text) <= _DIGITS]
+    return seconds[0] if reply.status == 429 and seconds else None

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from magictel.model.outcome import ItemVerdict
+
 RUN_ID = "magictel.run.id"
 """The attribute on every point of a run, with which read-back and clean-up find its points."""
 POINT = "magictel.sample.point"
@@ -105,6 +107,8 @@ class Verification(msgspec.Struct, frozen=True):
     """Points that were not shown because the backend refused so many and does not say which: neither expected nor missing."""
     counted: tuple[Counted, ...] = ()
     """The metrics whose points were only counted."""
+    why_missing: ItemVerdict | None = None
+    """Why points are missing, as the backend itself reports it."""
 
     def excusing(self, unnamed: int) -> Verification:
         """Return the verification with up to `unnamed` missing points taken for those that were refused without being named."""
@@ -195,3 +199,5 @@ class Unreadable(msgspec.Struct, frozen=True):
     remedy: str | None = None
     final: bool = True
     """False: a retry may help (the index does not exist yet)."""
+    retry_after: float | None = None
+    """Seconds that the backend asks to wait before the next query, if it does."""

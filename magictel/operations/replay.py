@@ -121,7 +121,7 @@ def _proved(lanes: list[Lane], reading: Reading) -> Iterator[Event]:
         for lane, proof in pairs:
             if proof is not None:
                 if not whole:
-                    proof.broken_off(lane.receipt.readable)
+                    proof.broken_off()
                 lane.verification = proof.verification()
 
 

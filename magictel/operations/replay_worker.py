@@ -134,7 +134,8 @@ class Lane:
         noted = sum(reason.count for reason in self.receipt.reasons if reason.fate in doubtful and not reason.unnamed)
         receipt, within = self.receipt, self._options.within
         gone, until, clock = self.gone, self.reached, self._clock
-        return Proof(self.job.target, self.exporter, gone, until, within, clock, noted, receipt.unnamed)
+        delivered, unnamed = receipt.readable, receipt.unnamed
+        return Proof(self.job.target, self.exporter, gone, until, within, clock, delivered, noted, unnamed)
 
     def put(self, piece: Slice | None) -> bool:
         """Pass a slice on, waiting briefly for space; return False if there is none. A target that has ended accepts everything."""

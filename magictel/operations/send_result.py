@@ -53,6 +53,10 @@ def judged(result: SendResult, *, verify: bool) -> SendResult:
         message = (
             f"{verification.missing} of {verification.expected} accepted points did not become visible in time: {names}"
         )
+        if verification.why_missing is not None:
+            report = verification.why_missing
+            message, remedy = f"{report.message} ({message})", f"magictel explain {report.code}"
+            return replace(result, outcome=SendOutcome.LOST, code=report.code, message=message, remedy=remedy)
         return replace(result, outcome=SendOutcome.LOST, code="verify.lost", message=message, remedy=_LOST)
     if verification.altered:
         first = next(difference for difference in verification.differences if difference.declared is None)

@@ -17,7 +17,7 @@ from magictel.encoding.templates import Constant, Filled
 from magictel.encoding.withheld import Withheld
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Attributes, Group, Point, Series, Stream
-from magictel.model.outcome import Outcome
+from magictel.model.outcome import ItemVerdict, Outcome
 from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.settings.model import ExporterSettings, SettingsModel
 
@@ -60,6 +60,9 @@ class Encoder(ABC, Generic[E]):
     def frame(self, payload: Payload) -> bytes:
         """Wrap the payload's items in their frame, before compression; default: the items alone."""
         return payload.body
+
+    def begin_recording(self) -> None:
+        """Forget earlier collections: a recording follows from its beginning, which may be the same again, for comparison."""
 
     def envelope(self, group: Group) -> tuple[bytes, ...]:
         """What encloses the items of a group on the wire, outermost first; `frame` gets it in the payload's `runs`."""
@@ -137,6 +140,10 @@ class ReadBack(Generic[E]):
 
     def unproven(self) -> Unreadable | None:
         """Why points that `seen` shows equal are not proven to have arrived; None: they are."""
+        return None
+
+    def why_missing(self) -> ItemVerdict | Unreadable | None:
+        """Why accepted points are not shown, as the backend itself reports it; None: it does not. Called if points are missing."""
         return None
 
     def visible_delay(self) -> float | Unreadable:

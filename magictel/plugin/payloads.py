@@ -78,6 +78,7 @@ class PayloadEncoder(Configured[S], Authored[S]):
         temporality = self.deltas or self.totals
         if temporality is not None:
             temporality.restart()
+        self.encoder.begin_recording()
 
     @final
     def payloads(self, data: Prepared | MetricsData) -> Iterator[Payload | Withheld]:

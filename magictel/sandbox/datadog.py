@@ -1,7 +1,7 @@
 """An emulator of Datadog's API: the metrics intake, which accepts with 202 whatever it is sent, and the queries of read-back.
 
 It decodes with protobuf's own classes, and drops in silence what Datadog drops: points sent with another key or outside the window of
-time, names and tags without a letter. Not emulated: other aggregates than a query's own, roll-ups, v1's intake.
+time, names and tags without a letter. Queries are rolled up as Datadog does, and no further than to 1500 points. Not emulated: v1's intake.
 """
 
 from __future__ import annotations
@@ -26,8 +26,19 @@ SERIES, SKETCHES = "/api/v2/series", "/api/beta/sketches"
 API_KEY, APP_KEY = "0123456789abcdef" * 2, "0123456789abcdef" * 2 + "01234567"
 _WINDOW = -3600, 600
 _QUERY = re.compile(
-    r"(?P<aggregate>\w+):(?P<metric>[\w.]+)\{(?P<filter>[^}]*)\}(?:\s*by\s*\{(?P<by>[^}]*)\})?(?:\.as_\w+\(\))?"
+    r"(?P<aggregate>\w+):(?P<metric>[\w.]+)\{(?P<filter>[^}]*)\}(?:\s*by\s*\{(?P<by>[^}]*)\})?"
+    r"(?:\.rollup\((?:(?P<method>\w+),)?(?P<interval>\d+)\))?"
 )
+_SEPARATED = re.compile(r",(?![^{(]*[)}])")
+"""A comma between queries."""
+_MOST_POINTS, _INTERVAL = 1_500, 20
+_AGGREGATES: Mapping[str, Callable[[list[float]], float]] = {
+    "sum": sum,
+    "count": sum,
+    "avg": lambda numbers: sum(numbers) / len(numbers),
+    "min": min,
+    "max": max,
+}
 _REFUSALS = {
     400: "Payload is not in the expected format: invalid character",
     403: "Forbidden",
@@ -136,44 +147,54 @@ class DatadogEmulator:
         return json_reply({"errors": []}, 202)
 
     def query(self, request: Request) -> Reply:
-        """Answer a query of one metric, filtered by tags and grouped by keys."""
+        """Answer queries of metrics, filtered by tags and grouped by keys."""
         if request.header("DD-APPLICATION-KEY") != APP_KEY:
             return errors(403, "Forbidden")
         refused = self._refused(request)
         if refused is not None:
             return refused
         parameters = urllib.parse.parse_qs(urllib.parse.urlsplit(request.url).query)
-        query = _QUERY.fullmatch(parameters.get("query", [""])[0])
-        if query is None:
-            return errors(400, "Error parsing query")
         since, until = int(parameters["from"][0]), int(parameters["to"][0])
+        rows: list[dict[str, Any]] = []
+        for index, text in enumerate(_SEPARATED.split(parameters.get("query", [""])[0])):
+            query = _QUERY.fullmatch(text)
+            if query is None:
+                return errors(400, "Error parsing query")
+            rows += [{**row, "query_index": index} for row in self._rows(query, since, until)]
+        return json_reply({"status": "ok", "res_type": "time_series", "series": rows})
+
+    def _rows(self, query: re.Match[str], since: int, until: int) -> Iterator[dict[str, Any]]:
         wanted = {tag for tag in query["filter"].split(",") if tag != "*"}
         keys = [key for key in (query["by"] or "").split(",") if key]
-        groups: dict[tuple[str, ...], list[Stored]] = {}
+        interval = max(int(query["interval"] or _INTERVAL), (until - since) // _MOST_POINTS)
+        groups: dict[tuple[str, ...], dict[int, list[Stored]]] = {}
         for point in self.points:
-            if point.metric == query["metric"] and wanted <= set(point.tags) and since <= point.seconds <= until:
-                groups.setdefault(tuple(_group(point, keys)), []).append(point)
-        rows = [
-            {
+            if point.metric == query["metric"] and wanted <= _tags(point) and since <= point.seconds <= until:
+                group = groups.setdefault(tuple(_group(point, keys)), {})
+                group.setdefault(point.seconds // interval * interval, []).append(point)
+        for tags, points in groups.items():
+            yield {
                 "metric": query["metric"],
                 "tag_set": list(tags),
                 "scope": ",".join((*tags, *sorted(wanted))),
-                "pointlist": [[point.seconds * 1000.0, number] for point in points for number in _shown(point, query)],
+                "interval": interval,
+                "pointlist": [[second * 1000.0, _rolled_up(points[second], query)] for second in sorted(points)],
             }
-            for tags, points in groups.items()
-        ]
-        return json_reply({"status": "ok", "res_type": "time_series", "series": rows})
 
     def _store(
         self, request: Request, metric: str, tags: Iterable[str], host: str, seconds: int, numbers: Mapping[str, float]
     ) -> None:
-        """Store a point, unless Datadog would drop it in silence; a later one of the same series and second replaces it."""
+        """Store a point, unless Datadog would drop it in silence; a later one of the same series and second replaces it, or is merged."""
         name = re.sub(r"[^\w.]", "_", metric, flags=re.ASCII)
         before, after = _WINDOW
         in_time = before <= seconds - self.clock.now() <= after
         if request.header("DD-API-KEY") == API_KEY and in_time and name[:1].isalpha() and len(name) <= 200:
             lower = tuple(tag.lower() for tag in tags if tag[:1].isalpha() and len(tag) <= 200)
-            self._stored[name, lower, host, seconds] = Stored(name, lower, host, seconds, numbers)
+            place = name, lower, host, seconds
+            earlier = self._stored.get(place)
+            if earlier is not None and "count" in numbers:
+                numbers = {part: _AGGREGATES[part]([number, earlier.numbers[part]]) for part, number in numbers.items()}
+            self._stored[place] = Stored(name, lower, host, seconds, numbers)
 
     def _refused(self, request: Request) -> Reply | None:
         key = request.header("DD-API-KEY")
@@ -187,14 +208,22 @@ def errors(status: int, text: str) -> Reply:
     return json_reply({"errors": [text]}, status)
 
 
+def _tags(point: Stored) -> set[str]:
+    return {*point.tags, f"host:{point.host.lower()}"} if point.host else set(point.tags)
+
+
 def _group(point: Stored, keys: Iterable[str]) -> Iterator[str]:
     for key in keys:
-        yield next((tag for tag in point.tags if tag.startswith(f"{key}:")), f"{key}:N/A")
+        yield next((tag for tag in sorted(_tags(point)) if tag.startswith(f"{key}:")), f"{key}:N/A")
 
 
-def _shown(point: Stored, query: re.Match[str]) -> Iterator[float]:
+def _rolled_up(points: list[Stored], query: re.Match[str]) -> float:
+    """Return the aggregate over time of each series, and then over the series; distributions are merged."""
     aggregate = query["aggregate"]
-    if aggregate in point.numbers:
-        yield point.numbers[aggregate]
-    elif "value" in point.numbers:
-        yield point.numbers["value"]
+    if aggregate in points[0].numbers:
+        return _AGGREGATES[aggregate]([point.numbers[aggregate] for point in points])
+    series: dict[tuple[str, ...], list[float]] = {}
+    for point in points:
+        series.setdefault((*point.tags, point.host), []).append(point.numbers["value"])
+    over_time = _AGGREGATES[query["method"] or "avg"]
+    return _AGGREGATES[aggregate]([over_time(numbers) for numbers in series.values()])

@@ -93,6 +93,18 @@ class RefusesItems(Protocol):
 
 
 @runtime_checkable
+class Discards(Protocol):
+    """An emulator of a backend that accepts a request and reports later that it has discarded it: required by `discard` faults."""
+
+    reasons: tuple[str, ...]
+    """The reasons that `discard` accepts, in the backend's terms; the first is the default."""
+
+    def discard(self, request: Request, reason: str) -> Reply:
+        """Reply as usual, store nothing, and report the reason as the backend does."""
+        ...
+
+
+@runtime_checkable
 class Limited(Protocol):
     """An emulator that some settings of its exporter cannot reach."""
 

@@ -17,12 +17,24 @@ from typing import Literal, cast, get_args
 from magictel.errors import UsageError
 
 FaultKind = Literal[
-    "ok", "status", "reset", "reset-after", "close", "truncated", "slow", "hang", "partial", "too-large", "wrong-json"
+    "ok",
+    "status",
+    "reset",
+    "reset-after",
+    "close",
+    "truncated",
+    "slow",
+    "hang",
+    "partial",
+    "discard",
+    "too-large",
+    "wrong-json",
 ]
 FaultScope = Literal["write", "probe", "any"]
 GRAMMAR = (
     "steps are separated by ', then', each [probe|any] FAULT: STATUS [retry-after=S|date:S|'HTTP-date'] [body='…'], ok, reset, "
-    "reset-after, close, truncated, slow SECONDS, hang, partial N% [KIND], too-large, wrong-json; each may end with xN or forever; "
+    "reset-after, close, truncated, slow SECONDS, hang, partial N% [KIND], discard [REASON], "
+    "too-large, wrong-json; each may end with xN or forever; "
     "expired-certificate may come first"
 )
 
@@ -122,8 +134,8 @@ def _scoped(words: list[str]) -> Fault:
     if scope not in ("probe", "any"):
         return _step(words)
     step = _step(words[1:])
-    if step.kind == "partial":
-        raise _wrong(words[0], "partial applies to the items of a write only")
+    if step.kind in ("partial", "discard"):
+        raise _wrong(words[0], f"{step.kind} applies to the items of a write only")
     return replace(step, scope=cast("FaultScope", scope))
 
 
@@ -143,6 +155,8 @@ def _step(words: list[str]) -> Fault:
         return Fault("slow", times, seconds=_seconds(rest))
     if head == "partial":
         return _partial(rest, times)
+    if head == "discard" and len(rest) < 2:
+        return Fault("discard", times, item_error=rest[0] if rest else None)
     if head == "status" or head not in get_args(FaultKind):
         raise _wrong(words[0], "no such fault")
     if rest:

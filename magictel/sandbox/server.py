@@ -18,7 +18,7 @@ from typing import Self
 from magictel.clock import Clock, SystemClock
 from magictel.errors import UsageError
 from magictel.http.wire import Reply, Request
-from magictel.sandbox.emulator import Emulator, Refuses, RefusesItems
+from magictel.sandbox.emulator import Discards, Emulator, Refuses, RefusesItems
 from magictel.sandbox.endpoints import text_reply
 from magictel.sandbox.faults import Fault, Faults
 from magictel.sandbox.http1 import Connection, MalformedRequest
@@ -210,6 +210,8 @@ class Server:
             case "partial" if isinstance(self.emulator, RefusesItems):
                 item_error = fault.item_error or self.emulator.item_errors[0]
                 return self.emulator.handle_partially(request, fault.share, item_error)
+            case "discard" if isinstance(self.emulator, Discards):
+                return self.emulator.discard(request, fault.item_error or self.emulator.reasons[0])
             case "slow" if not self._pause(connection, fault.seconds, until_gone=False):
                 return None
             case "slow" | "truncated":
@@ -260,6 +262,15 @@ class Server:
 
 def _check(faults: Faults, emulator: Emulator) -> None:
     for step in faults.steps:
+        if step.kind == "discard":
+            reasons = emulator.reasons if isinstance(emulator, Discards) else ()
+            if not reasons or step.item_error not in {None, *reasons}:
+                why = (
+                    f"{emulator.name} discards nothing for such a reason"
+                    if reasons
+                    else f"{emulator.name} reports no discarded requests"
+                )
+                raise UsageError("sandbox.fault-script", why, f"it has: {', '.join(reasons)}" if reasons else None)
         if step.kind != "partial":
             continue
         if not isinstance(emulator, RefusesItems):

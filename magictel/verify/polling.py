@@ -87,6 +87,9 @@ def poll(
         pause = min(patience.every, max(0.01, patience.within - state.waited))
         if isinstance(shown, Unreadable):
             state.trouble = shown
+            if shown.retry_after is not None:
+                pause = max(pause, shown.retry_after)
+                last = last or state.waited + pause > patience.within
         else:
             state.trouble, state.best = None, verdict(shown)
             if complete(state.best):

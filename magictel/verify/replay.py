@@ -16,9 +16,11 @@ from msgspec.structs import replace
 from magictel.clock import Clock
 from magictel.model.events import Event, Waited
 from magictel.model.metrics import Point, Series
+from magictel.model.outcome import ItemVerdict
 from magictel.model.verification import Difference, Expected, Seen, Unreadable, Verification, verify
 from magictel.plugin.exporter import Exporter
 from magictel.sources.batching import Slice
+from magictel.verify.asking import explained
 from magictel.verify.counts import Tally
 from magictel.verify.polling import Patience, patience, poll
 
@@ -48,8 +50,8 @@ class Gone:
 
 
 class Proof:
-    """A target's verification, slice by slice. `until`: number of points passed to the target; `noted`: points that the backend
-    accepted with a note; `unnamed`: points that it rejected without naming them.
+    """A target's verification, slice by slice. `until`: number of points passed to the target; `delivered`: points that the backend
+    accepted; `noted`: among them, those with a note; `unnamed`: points that it rejected without naming them.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Proof:
         until: int,
         within: float | None,
         clock: Clock,
+        delivered: int,
         noted: int = 0,
         unnamed: int = 0,
     ) -> None:
@@ -74,7 +77,8 @@ class Proof:
         self._forms: set[str] = set()
         self._tally = Tally(exporter, noted)
         self._repeated = 0
-        self._unnamed = unnamed
+        self._why_missing: ItemVerdict | None = None
+        self._delivered, self._unnamed = delivered, unnamed
 
     def begin(self) -> None:
         """Query the backend's delay until it shows a point."""
@@ -126,20 +130,33 @@ class Proof:
         yield Waited(self.target, f"{self._sum.found} of {self._sum.expected} points read back", state.waited)
 
     def count(self) -> Iterator[Event]:
-        """Compare points that cannot be told apart with the backend's count, at the end."""
+        """Compare points that cannot be told apart with the backend's count, at the end. Points that are left out when the recording is
+        read again, such as those that have become too old meanwhile, are unverified.
+        """
         if self._patience is not None and (self._trouble is None or not self._trouble.final):
             yield from self._tally.count(self.target, self._patience)
+        left = self._not_compared()
+        if left and (self._trouble is None or not self._trouble.final):
+            message = f"{left} accepted points were not compared: the exporter would not send them any more"
+            self._trouble = Unreadable("verify.unverified", message)
+        self._why_missing = explained(self._exporter, self.verification()).why_missing
 
-    def broken_off(self, delivered: int) -> None:
+    def broken_off(self) -> None:
         """End early: delivered points that were not read back are unverified, never missing."""
-        left = max(0, delivered - self._sum.expected - self._tally.points - self._repeated)
-        self._add(Verification(left, unverified=left))
+        self._not_compared()
         self._trouble = Unreadable("verify.unverified", "the read-back was interrupted: some points were not queried")
+
+    def _not_compared(self) -> int:
+        """Add the delivered points that were not read back, and return their number."""
+        left = max(0, self._delivered - self._sum.expected - self._tally.points - self._repeated)
+        self._add(Verification(left, unverified=left))
+        return left
 
     def verification(self) -> Verification:
         """Return the verification of all slices together."""
         trouble = self._trouble
-        verification = replace(self._tally.into(self._sum, self._unnamed), repeats=self._repeated)
+        counted = self._tally.into(self._sum, self._unnamed)
+        verification = replace(counted, repeats=self._repeated, why_missing=self._why_missing)
         if (
             verification.missing
             or verification.altered
@@ -183,7 +200,7 @@ class Proof:
 
     def _same(self, want: Expected, seen: Seen) -> bool:
         verification = verify([want], [seen], self._exporter.readback.declared)
-        return not (verification.missing or verification.altered)
+        return not (verification.missing or verification.altered or verification.unverified)
 
     def _expected(self, piece: Slice) -> tuple[list[Expected], dict[str, list[Expected]]]:
         """Return the delivered points, each identity once, and those that the slice contains several times."""

@@ -14,6 +14,7 @@ from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable,
 from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.exporter import Exporter
 from magictel.sources.sample import Sample
+from magictel.verify.asking import explained
 from magictel.verify.polling import patience, poll
 
 
@@ -75,7 +76,7 @@ def read_back(
     if state.best is None:
         return _unverified(receipt.readable, state.trouble) if state.trouble is not None else none
     if state.best.missing:
-        return state.best
+        return explained(exporter, state.best)
     result = replace(state.best, time_to_visible=state.visible)
     unproven = exporter.readback.unproven()
     if unproven is not None:

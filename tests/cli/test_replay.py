@@ -75,11 +75,6 @@ def test_what_comes_with_the_package_is_replayed_at_once(tmp_path: Path, shipped
     assert "points/s" not in ran.err + ran.out
 
 
-def test_a_backend_that_shows_only_samples_says_so(tmp_path: Path) -> None:
-    ran = magictel("replay", "@node", "--sandbox", "--verify", "--to", "datadog", folder=tmp_path)
-    assert (ran.code, "datadog can read back samples, but no recordings" in ran.out) == (3, True), ran
-
-
 def test_the_document_has_the_ledger_and_the_source(tmp_path: Path) -> None:
     later = request(3, 4, at=1_700_000_000_001_000_000)
     (tmp_path / "r.jsonl").write_text(request(1, 2) + "\n" + later + "\n")

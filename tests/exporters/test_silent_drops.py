@@ -126,3 +126,51 @@ def test_a_tag_without_a_value_alters_nothing() -> None:
         assert exporter.deliver(data([number(1)])).delivered == 1
         exporter.shutdown(0)
         assert "production" in server.emulator.points[0].tags
+
+
+PROTOCOLS = pytest.mark.parametrize("protocol", ["metric-api", "otlp"])
+
+
+@PROTOCOLS
+def test_new_relic_gets_no_negative_count(protocol: Any) -> None:
+    with Server(NewRelicEmulator()) as server:
+        exporter = newrelic(server, protocol=protocol)
+        receipt = exporter.deliver(data([], inner=Sum([number(-1), number(2, NOW, {"a": 1})], DELTA, False)))
+        exporter.shutdown(0)
+        assert (receipt.delivered, receipt.rejected) == (1, 1)
+        assert [reason.code for reason in receipt.reasons] == ["nr.negative"]
+        assert server.emulator.stored == 1
+
+
+@PROTOCOLS
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"timestamp": 1}, {"timestamp": 2}),
+        ({"k" * 256: 1}, {}),
+        ({"note": "x" * 4096 + "a"}, {"note": "x" * 4096 + "b"}),
+    ],
+)
+def test_series_that_new_relic_would_merge_are_rejected_by_name(protocol: str, first: Any, second: Any) -> None:
+    with Server(NewRelicEmulator()) as server:
+        exporter = newrelic(server, protocol=protocol)
+        receipt = exporter.deliver(
+            data([number(1, NOW, {"zone": "eu", **first}), number(2, NOW, {"zone": "eu", **second})])
+        )
+        assert (receipt.delivered, receipt.rejected) == (1, 1)
+        (reason,) = receipt.reasons
+        assert (reason.code, "orders{zone=eu" in (reason.example or "") + reason.message) == ("nr.collision", True)
+        again = exporter.deliver(
+            data([number(1, NOW, {"zone": "eu", **first}), number(2, NOW + SECOND, {"zone": "eu", **first})])
+        )
+        assert (again.delivered, again.rejected) == (2, 0)
+        exporter.shutdown(0)
+
+
+def test_resources_that_new_relic_would_merge_are_rejected_by_name() -> None:
+    with Server(NewRelicEmulator()) as server:
+        exporter = newrelic(server)
+        two = [data([number(1)], {"service.name": "a", "appId": at}).resource_metrics[0] for at in (1, 2)]
+        receipt = exporter.deliver(MetricsData(two))
+        exporter.shutdown(0)
+        assert (receipt.delivered, [reason.code for reason in receipt.reasons]) == (1, ["nr.collision"])

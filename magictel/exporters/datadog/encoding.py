@@ -59,6 +59,10 @@ class DatadogEncoder(Encoder[Any]):
         self._window = Window(*WINDOW, "dd.loss.timestamp", _RULE, messages.seconds_of)
         self._collisions = SecondCollisions(self._shared)
 
+    def begin_recording(self) -> None:
+        """Forget which seconds are taken."""
+        self._collisions = SecondCollisions(self._shared)
+
     def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
         """Move counts whose second is taken to the next free one, and leave out other points: Datadog would keep only the last of them."""
         return self._collisions.deduplicate(groups)

@@ -42,6 +42,7 @@ class DatadogExporter(DatadogProbes):
         "Points older than an hour or more than ten minutes ahead are withheld: Datadog would drop them in silence.",
         "Times have whole seconds; of two points of a series within a second, counts move to the next one, and other values are withheld.",
         "Names and tags have Datadog's characters, tags in lower case; both end after 200 characters.",
+        "Deltas without a start time have no interval: sums are right, and as_rate() does not know their length.",
         "The API key is sent to its own site only; with check --probe-other-sites, a rejected one goes to the other sites as well.",
         "NaN and infinity are withheld. Exemplars and descriptions are not sent.",
     )

@@ -5,9 +5,8 @@ What a resource's points share is their envelope: it is sent once, as `common`.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -17,70 +16,57 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from magictel.encoding.columns import by_distinct, json_objects
 from magictel.encoding.payload import Payload
 from magictel.encoding.templates import Constant, Filled
-from magictel.encoding.window import Window
 from magictel.encoding.withheld import Withheld
+from magictel.exporters.newrelic.limits import (
+    LONGEST_NAME,
+    LONGEST_VALUE,
+    RESERVED,
+    Limits,
+    attributes_of,
+    kind_of,
+    shared_by,
+    whole,
+)
 from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, starts_of, times_of, values_of
-from magictel.model.metrics import attributes_of as attributes_of_points
-from magictel.model.outcome import Outcome
 from magictel.model.validity import is_finite
-from magictel.plugin.interface import Encoder
 
-WINDOW = 48 * 3600.0, 24 * 3600.0
-"""Seconds before and after now within which New Relic stores points."""
-_RULE = "New Relic drops points older than two days or more than a day ahead"
-_LONGEST_NAME, _LONGEST_VALUE, _MOST_ATTRIBUTES = 255, 4096, 150
 _TIME = re.compile(rb',"timestamp":(\d+)')
 FRAME = len(b"[]")
 ENVELOPE = len(b'{"common":{"attributes":},"metrics":[]},')
-_MANY = (
-    f"it has more than {_MOST_ATTRIBUTES} attributes, with those of its resource: New Relic would drop it in silence"
-)
-RESERVED = frozenset({"accountId", "appId", "eventType", "metricName", "timestamp", "endTimestamp", "interval.ms"})
-"""Attributes that New Relic gives a meaning of its own, or drops."""
 
 
-class NewRelicEncoder(Encoder[Any]):
-    """Points as JSON."""
+class NewRelicEncoder(Limits):
+    """Points as JSON. The time of a count or a summary is the beginning of its interval."""
 
     def __init__(self, exporter: Any) -> None:
         super().__init__(exporter)
         self._envelopes: StreamCache[tuple[bytes]] = StreamCache(_envelope, 10_000)
-        self._window = Window(*WINDOW, "nr.write.time", _RULE, _seconds_of)
+
+    @staticmethod
+    def seconds_of(item: bytes) -> float:
+        """Return the time of an item that `encode` returned."""
+        time = _TIME.search(item)
+        assert time is not None
+        return int(time[1]) / 1000
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """Return the point as a metric, or why it is left out."""
         stream = series.stream
-        problem = _problem(stream)
+        problem = self.problem(series, point)
         if problem is not None:
-            return Withheld(*problem, stream.name)
+            return problem
         value = _value(point)
         if value is None:
             return Withheld("nr.not-finite", "JSON has no NaN and no infinity", stream.name)
-        most = _MOST_ATTRIBUTES - 2  # the scope's are two
-        given = {**stream.resource, **series.attributes}
-        if len(given) > most and len(attributes_of(given)) > most:
-            return Withheld("nr.attributes", _MANY, stream.name, refused=True)
-        start = point.start_time_unix_nano if stream.temporality == "delta" else None
-        return (
-            _head(stream)
-            + orjson.dumps(value)
-            + _timestamp(point.time_unix_nano)
-            + _interval_field(_interval(start, point.time_unix_nano) if stream.temporality == "delta" else 0)
-            + _tail(orjson.dumps(attributes_of(series.attributes)))
-        )
-
-    def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
-        """Leave out points whose time New Relic does not accept: it would drop them in silence."""
-        return self._window.inside(groups, self.exporter.clock.now(), batch)
-
-    def expired(self, payload: Payload) -> Outcome | None:
-        """Reject points that became too old in the outbox."""
-        return self._window.expired(payload, self.exporter.clock.now(), self.split)
+        end = point.time_unix_nano
+        interval = _interval(point.start_time_unix_nano, end) if stream.temporality == "delta" else 0
+        given = orjson.dumps(attributes_of(series.attributes))
+        return _head(stream) + orjson.dumps(value) + _times(end, interval) + _tail(given)
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """Return value and time of numbers; None for histograms and for values that JSON does not have."""
-        if stream.kind not in (Kind.GAUGE, Kind.SUM) or _problem(stream) is not None:
+        if stream.kind not in (Kind.GAUGE, Kind.SUM) or not self.fits(stream, points):
             return None
         try:
             values = orjson.dumps(values_of(points))[1:-1].split(b",")
@@ -88,17 +74,13 @@ class NewRelicEncoder(Encoder[Any]):
             return None
         if b"null" in values or max(values_of(points)) >= 1 << 63:  # which orjson writes, and New Relic drops
             return None
-        most = max(map(len, filter(None, attributes_of_points(points))), default=0)
-        if most + len(stream.resource) > _MOST_ATTRIBUTES - 2:
-            return None  # `encode` counts them exactly
         interval = 0
         if stream.temporality == "delta":
             intervals = set(map(_interval, starts_of(points), times_of(points)))
             if len(intervals) > 1:
                 return None
             (interval,) = intervals
-        timed = _interval_field(interval)
-        times = by_distinct(times_of(points), lambda nanos: _timestamp(nanos) + timed)
+        times = by_distinct(times_of(points), lambda nanos: _times(nanos, interval))
         return Filled(None, [values, times])
 
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
@@ -125,50 +107,6 @@ class NewRelicEncoder(Encoder[Any]):
         return b"[" + b",".join(parts) + b"]"
 
 
-def _seconds_of(item: bytes) -> float:
-    """Return the time of an item that `NewRelicEncoder` encoded."""
-    time = _TIME.search(item)
-    assert time is not None
-    return int(time[1]) / 1000
-
-
-def kind_of(stream: Stream) -> str:
-    """Return the type of a stream's metrics in New Relic."""
-    if stream.kind not in (Kind.GAUGE, Kind.SUM):
-        return "summary"
-    return "count" if stream.temporality == "delta" else "gauge"
-
-
-def attributes_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return attributes as New Relic stores them: texts, numbers and booleans, within its limits."""
-    written: dict[str, Any] = {}
-    for key, value in attributes.items():
-        if key in RESERVED or len(key) > _LONGEST_NAME:
-            continue
-        if isinstance(value, str):
-            written[key] = value[:_LONGEST_VALUE]
-        elif isinstance(value, bool | int):  # an integer beyond 64 bits would cost the whole request
-            written[key] = value if -(1 << 63) <= value < 1 << 63 else str(value)
-        elif isinstance(value, float):
-            written[key] = value if is_finite(value) else str(value)
-        elif value is not None:
-            written[key] = json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"))[:_LONGEST_VALUE]
-    return {_text(key): _text(value) if isinstance(value, str) else value for key, value in written.items()}
-
-
-def _text(text: str) -> str:
-    """Return a text without half characters, which JSON cannot have."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _problem(stream: Stream) -> tuple[str, str] | None:
-    if not 0 < len(stream.name) <= _LONGEST_NAME:
-        return "nr.name", "New Relic's names have 1 to 255 characters"
-    if stream.temporality == "cumulative" and (stream.monotonic or stream.kind is not Kind.SUM):
-        return "nr.cumulative", "New Relic needs delta counts, and this point is cumulative"
-    return None
-
-
 def _value(point: Any) -> Any:
     if not isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
         return _number(point.value)
@@ -192,15 +130,13 @@ def _number(value: float) -> float | None:
 
 def _head(stream: Stream) -> bytes:
     kind = orjson.dumps(kind_of(stream))
-    return b'{"name":' + orjson.dumps(_text(stream.name)) + b',"type":' + kind + b',"value":'
+    return b'{"name":' + orjson.dumps(whole(stream.name)) + b',"type":' + kind + b',"value":'
 
 
-def _timestamp(nanoseconds: int) -> bytes:
-    return b',"timestamp":%d' % (nanoseconds // 1_000_000)
-
-
-def _interval_field(milliseconds: int) -> bytes:
-    return b',"interval.ms":%d' % milliseconds if milliseconds else b""
+def _times(end: int, interval: int) -> bytes:
+    """Return the beginning of an interval that ends at this time (Unix nanoseconds), and its length in milliseconds, if it has one."""
+    begin = end // 1_000_000 - interval
+    return b',"timestamp":%d,"interval.ms":%d' % (begin, interval) if interval else b',"timestamp":%d' % begin
 
 
 def _tail(attributes: bytes) -> bytes:
@@ -212,9 +148,9 @@ def _attributes_column(given: Sequence[Attributes]) -> list[bytes]:
     """Return the attributes of many points as JSON; everyday ones, all in one call."""
     try:
         keys = set(chain.from_iterable(given))
-        if RESERVED.isdisjoint(keys) and max(map(len, keys), default=0) <= _LONGEST_NAME:
+        if RESERVED.isdisjoint(keys) and max(map(len, keys), default=0) <= LONGEST_NAME:
             objects = json_objects(given, 0)
-            if objects is not None and max(map(len, objects)) <= _LONGEST_VALUE:
+            if objects is not None and max(map(len, objects)) <= LONGEST_VALUE:
                 return objects
     except (AttributeError, TypeError):  # none, lone surrogates, integers beyond 53 bits
         pass
@@ -227,6 +163,4 @@ def _interval(start: int | None, end: int) -> int:
 
 
 def _envelope(stream: Stream) -> tuple[bytes]:
-    scope = {"otel.library.name": stream.scope_name, "otel.library.version": stream.scope_version}
-    shared = {**stream.resource, **{key: value for key, value in scope.items() if value}}
-    return (orjson.dumps(attributes_of(shared)),)
+    return (orjson.dumps(attributes_of(shared_by(stream))),)

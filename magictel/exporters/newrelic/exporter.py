@@ -1,17 +1,23 @@
-"""New Relic's Metric API: gauges, counts and summaries. 202 accepts a payload unread: only a query shows it."""
+"""New Relic's Metric API: gauges, counts and summaries; or OTLP. 202 accepts a payload unread: only a query shows it."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from functools import cached_property
 
+from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.exporters.newrelic.encoding import ENVELOPE, FRAME, WINDOW, NewRelicEncoder
+from magictel.exporters.newrelic.encoding import ENVELOPE, FRAME, NewRelicEncoder
 from magictel.exporters.newrelic.errors import RULES
-from magictel.exporters.newrelic.probes import INTAKE, NewRelicProbes
+from magictel.exporters.newrelic.limits import WINDOW, Limits
+from magictel.exporters.newrelic.otlp import NewRelicOtlpEncoder
+from magictel.exporters.newrelic.probes import NewRelicProbes
 from magictel.exporters.newrelic.readback import NewRelicReadBack
 from magictel.exporters.newrelic.response import judge
 from magictel.exporters.newrelic.settings import NewRelicSettings
+from magictel.exporters.otlp import response as otlp_response
+from magictel.exporters.otlp.exporter import OtlpExporter
 from magictel.http.wire import Reply, Request
 from magictel.model.outcome import Outcome
 from magictel.net.endpoint import Endpoint
@@ -24,7 +30,7 @@ class NewRelicExporter(NewRelicProbes):
     """Sends metrics to New Relic."""
 
     name = "newrelic"
-    summary = "New Relic, by its Metric API"
+    summary = "New Relic, by its Metric API or OTLP"
     Settings = NewRelicSettings
     Encoder = NewRelicEncoder
     ReadBack = NewRelicReadBack
@@ -34,31 +40,37 @@ class NewRelicExporter(NewRelicProbes):
     log_words = ("newrelic", "new relic", "metric-api", "/metric/v1", "nr-data.net")
     limits = (
         "New Relic answers 202 to every payload and drops in silence: only a read-back, which needs NEW_RELIC_USER_KEY, proves arrival.",
-        "Histograms become summaries (count, sum, min, max): buckets are not sent, but by the exporter otlp (preset newrelic-us).",
+        "By the Metric API, histograms become summaries (count, sum, min, max). protocol = otlp sends their buckets.",
         "Points older than 48 hours or more than 24 hours ahead are withheld: New Relic would drop them in silence.",
         "Names have 255 characters at most, values of attributes 4096: longer values are cut. Lists become text.",
         "A point has 150 attributes at most, with those of its resource: one with more is rejected.",
+        "Negative counts are rejected, and so are series that differ only in what is reserved or cut: New Relic would merge them.",
+        "Deltas without a start time get an interval of 1 ms: New Relic needs one, and sums do not depend on it.",
         "NaN and infinity are withheld. Exemplars and descriptions are not sent.",
     )
     cost = "About 200 bytes of ingest for each point."
 
+    @cached_property
+    def encoder(self) -> Limits:
+        """The encoder of the protocol."""
+        return NewRelicOtlpEncoder(self) if self.in_otlp else NewRelicEncoder(self)
+
     def route(self) -> Route:
-        """The Metric API."""
-        settings = self.settings
-        return Route(
-            INTAKE,
-            settings.max_batch_points,
-            settings.max_batch_bytes,
-            max_sent_bytes=_LARGEST_SENT,
-            frame_bytes=FRAME + ENVELOPE,
-        )
+        """The path of the protocol."""
+        limits = self.settings.max_batch_points, self.settings.max_batch_bytes
+        if self.in_otlp:
+            return Route(self.path, *limits, content_type=OtlpExporter.content_type, max_sent_bytes=_LARGEST_SENT)
+        return Route(self.path, *limits, max_sent_bytes=_LARGEST_SENT, frame_bytes=FRAME + ENVELOPE)
+
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        """As over HTTP; the id of the request is kept for the read-back."""
+        self.request_ids.append((self.clock.now(), _request_id(payload)))
+        return super().attempt(payload, timeout)
 
     def request(self, endpoint: Endpoint, payload: Payload) -> Request:
         """Add the request's id: the same for all retries of a payload, another one for each half."""
         request = super().request(endpoint, payload)
-        return replace(
-            request, headers={**request.headers, "x-request-id": str(uuid.UUID(bytes=payload.id, version=4))}
-        )
+        return replace(request, headers={**request.headers, "x-request-id": _request_id(payload)})
 
     def window(self) -> tuple[float, float]:
         """Return New Relic's: two days and one day."""
@@ -66,8 +78,14 @@ class NewRelicExporter(NewRelicProbes):
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Return the outcome: accepted is all that a reply can say."""
+        if self.in_otlp and reply.status not in (401, 403, 429):
+            return otlp_response.judge(payload.points, reply, self.clock.now(), self.products)
         return judge(reply, self.clock.now(), self.products)
 
     def unverified_code(self, reply: Reply) -> str | None:
         """Return the code for what 202 leaves open: everything."""
         return "nr.accepted" if reply.ok else None
+
+
+def _request_id(payload: Payload) -> str:
+    return str(uuid.UUID(bytes=payload.id, version=4))

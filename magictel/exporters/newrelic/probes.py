@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from magictel.exporters.newrelic.errors import QUERY_RULES
@@ -14,24 +15,42 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.verification import Unreadable
 from magictel.plugin.http_exporter import HttpExporter
 
-INTAKE, GRAPHQL = "/metric/v1", "/graphql"
-_API = "New Relic's Metric API"
+INTAKE, OTLP, GRAPHQL = "/metric/v1", "/v1/metrics", "/graphql"
+_MOST_IDS = 1_000
 
 
 class NewRelicProbes(HttpExporter[NewRelicSettings]):
     """The probes; `NewRelicExporter` adds the rest."""
 
-    @probe(Rung.HTTP, "this address is New Relic's Metric API")
+    def __init__(self, settings: NewRelicSettings | None = None, **options: Any) -> None:
+        self.request_ids: deque[tuple[float, str]] = deque(maxlen=_MOST_IDS)
+        """The ids of the latest requests, each with its time (Unix seconds)."""
+        super().__init__(settings, **options)
+
+    @property
+    def in_otlp(self) -> bool:
+        """Return whether the protocol is OTLP."""
+        return self.settings.protocol == "otlp"
+
+    @property
+    def path(self) -> str:
+        """Return the path that receives metrics."""
+        return OTLP if self.in_otlp else INTAKE
+
+    @probe(Rung.HTTP, "this address receives New Relic's metrics")
     def api(self, wire: Wire) -> Finding:
-        """Send a GET, which writes nothing: the API accepts POST only."""
-        reply = wire.request("GET", INTAKE, credentials=False)
+        """Send a GET, which writes nothing: only POST is accepted."""
+        api = "New Relic's OTLP receiver" if self.in_otlp else "New Relic's Metric API"
+        reply = wire.request("GET", self.path, credentials=False)
         seen = {"status": reply.status}
         if reply.status in (401, 403, 405) and not reply.looks_like_html:
-            return Finding.passed(Rung.HTTP, f"it answers {reply.status} to a GET, as {_API} does", **seen)
-        busy = unavailable(reply, wire, self.clock.now(), _API)
+            return Finding.passed(Rung.HTTP, f"it answers {reply.status} to a GET, as {api} does", **seen)
+        if self.in_otlp and reply.status == 404 and not reply.body:
+            return Finding.skipped(Rung.HTTP, "404 to a GET: only a POST shows whether it receives OTLP")
+        busy = unavailable(reply, wire, self.clock.now(), api)
         if busy is not None:
             return busy
-        message = f"{wire.endpoint} does not answer as {_API} does: {reply.status} to a GET"
+        message = f"{wire.endpoint} does not answer as {api} does: {reply.status} to a GET"
         remedy = "unset url, and set region to us, eu or fedramp"
         return Finding.failed(
             Rung.HTTP, "http.not-a-backend", message, remedy, first_bytes=wire.first_bytes(reply), **seen

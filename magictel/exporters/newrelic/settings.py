@@ -18,6 +18,11 @@ INTAKES: Mapping[str, str] = {
     "eu": "https://metric-api.eu.newrelic.com",
     "fedramp": "https://gov-metric-api.newrelic.com",
 }
+OTLP_INTAKES: Mapping[str, str] = {
+    "us": "https://otlp.nr-data.net",
+    "eu": "https://otlp.eu01.nr-data.net",
+    "fedramp": "https://gov-otlp.nr-data.net",
+}
 QUERIES: Mapping[str, str] = {
     "us": "https://api.newrelic.com",
     "eu": "https://api.eu.newrelic.com",
@@ -73,11 +78,15 @@ class NewRelicSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_f
     url: Annotated[
         str | None,
         option(
-            "Address to use instead of the region's Metric API.",
+            "Address to use instead of the region's. It gets the path of the protocol appended.",
             example="https://metric-api.newrelic.com",
             address=True,
         ),
     ] = None
+    protocol: Annotated[
+        Literal["metric-api", "otlp"],
+        option("Protocol. otlp keeps the buckets of histograms, and New Relic prefers it.", routes=True),
+    ] = "metric-api"
     account_id: Annotated[
         int | None, option("Number of the account, for read-back.", unit=None, example=1234567, ge=1, routes=False)
     ] = None
@@ -103,8 +112,9 @@ class NewRelicSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_f
         return self.region or ("eu" if _EU.match(key) else "us")
 
     def addresses(self) -> tuple[Address, ...]:
-        """Return the address of the Metric API. Raise `SettingsError`."""
-        return (parse_endpoint(self.url or INTAKES[self.place()]),)
+        """Return the address that receives metrics. Raise `SettingsError`."""
+        intakes = OTLP_INTAKES if self.protocol == "otlp" else INTAKES
+        return (parse_endpoint(self.url or intakes[self.place()]),)
 
     def query_endpoint(self) -> Endpoint:
         """Return the address of NerdGraph. Raise `SettingsError`."""

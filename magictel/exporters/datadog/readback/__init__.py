@@ -1,4 +1,4 @@
-"""Read-back by Datadog's query API: a query for each metric of a run, grouped by the tags of its points.
+"""Read-back by Datadog's query API: of a sample, a query for each metric, grouped by the tags of its points.
 
 A point alone in its series is every aggregate of it, whatever interval the query rolls it up to; times are not compared.
 """
@@ -15,18 +15,27 @@ from magictel.exporters.datadog.encoding import DatadogEncoder
 from magictel.exporters.datadog.errors import QUERY_RULES
 from magictel.exporters.datadog.names import metric_name, tag, tag_key
 from magictel.exporters.datadog.probes import QUERY, DatadogProbes
+from magictel.exporters.datadog.readback import recordings
 from magictel.http.asking import ask
 from magictel.model.metrics import Point, Series
 from magictel.model.verification import POINT, RUN_ID, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.plugin.http_exporter import HttpReadBack
+from magictel.plugin.query_limit import QueryLimit
 
 _AROUND = 60
-"""Seconds before and after the run that queries include: Datadog aligns the beginnings of intervals."""
+"""Seconds before and after the run that queries include."""
+_MOST_QUERIES = 500
+"""The most queries of a command: an organisation has a limited number per hour."""
+_SECOND = 1_000_000_000
 _NO_KEY = "no application key is set, and an API key cannot query"
 
 
 class DatadogReadBack(HttpReadBack[DatadogProbes]):
     """Queries with the application key."""
+
+    def __init__(self, exporter: DatadogProbes) -> None:
+        super().__init__(exporter)
+        self._limit = QueryLimit(exporter.clock, _MOST_QUERIES)
 
     def cannot_query(self) -> Unreadable | None:
         """Return that there is no application key, or None."""
@@ -67,6 +76,8 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
         """Return the expected loss: characters that Datadog's names and tags do not have, and what no query shows."""
         if field in _NOT_SHOWN and seen is None:
             return _NOT_SHOWN[field]
+        if field == "time" and isinstance(sent, int) and isinstance(seen, int) and sent // _SECOND * _SECOND == seen:
+            return "times have whole seconds"
         if field == "name" and isinstance(sent, str) and metric_name(sent) == seen:
             return "names have letters, digits, _ and . only"
         if field.startswith("tags.") and isinstance(sent, str) and tag(f"x:{sent}") == tag(f"x:{seen}"):
@@ -91,33 +102,55 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
         return [Seen(key, fields) for (key, _), fields in points.items()]
 
     def _queries(self, point: Expected) -> Iterator[tuple[str, str]]:
-        """Yield the parts of a point, each with the aggregate and the suffix of the metric that show it."""
+        """Yield the parts of a point, each with the query that shows it, without its name and its tags."""
         if "value" in point.fields:
-            yield "value", "sum:{}"
+            yield "value", "sum:{}%s.rollup(sum,1)"
             return
         for part in ("count", "sum", "min", "max"):
             if part in point.fields:
                 whole = self.exporter.settings.histograms == "distributions"
-                yield part, f"{part}:{{}}" if whole else f"sum:{{}}.{part}"
+                yield part, f"{part}:{{}}%s.rollup(1)" if whole else f"sum:{{}}.{part}%s.rollup(sum,1)"
 
     def _ask(
         self, name: str, aggregate: str, keys: Sequence[str], query: SampleQuery
     ) -> list[tuple[Mapping[str, str], list[float]]] | Unreadable:
         """Return the tags and the values of each series that a query shows."""
         run = tag(f"{RUN_ID}:{query.run_id}")
-        text = f"{aggregate.format(name)}{{{run}}} by {{{','.join(keys)}}}"
-        since, until = int(query.since) - _AROUND, int(query.until) + _AROUND
-        address = f"{QUERY}?{urllib.parse.urlencode({'from': since, 'to': until, 'query': text})}"
-        answer = ask(
-            self.exporter.query_wire(), address, QUERY_RULES, accept=lambda reply: reply.get("status", "ok") == "ok"
-        )
-        if isinstance(answer, Unreadable):
-            return answer
+        text = aggregate.format(name) % f"{{{run}}} by {{{','.join(keys)}}}"
+        series = self._query(text, int(query.since) - _AROUND, int(query.until) + _AROUND)
+        if isinstance(series, Unreadable):
+            return series
         rows: list[tuple[Mapping[str, str], list[float]]] = []
-        for row in answer.get("series") or ():
+        for row in series:
             labels = dict(each.partition(":")[::2] for each in row.get("tag_set") or ())
             rows.append((labels, [float(value) for _, value in row.get("pointlist") or () if value is not None]))
         return rows
+
+    def _query(self, text: str, since: int, until: int) -> list[dict[str, Any]] | Unreadable:
+        """Return the series that queries show."""
+        address = f"{QUERY}?{urllib.parse.urlencode({'from': since, 'to': until, 'query': text})}"
+        wire = self.exporter.query_wire()
+        answer = self._limit.ask(
+            lambda: ask(wire, address, QUERY_RULES, accept=lambda reply: reply.get("status", "ok") == "ok")
+        )
+        return answer if isinstance(answer, Unreadable) else answer.get("series") or []
+
+    def identify(self, series: Series, point: Point) -> Expected | None:
+        """Return the point with its series and its second."""
+        encoder = self.exporter.encoder
+        assert isinstance(encoder, DatadogEncoder)
+        shown = self.expect(series, point)
+        tags, host = encoder.tags(series), encoder.host(series.stream)
+        key = recordings.key_of(metric_name(series.stream.name), tags, host, point.time_unix_nano)
+        if shown is None or key is None:
+            return None
+        fields = {**shown.fields, "time": point.time_unix_nano}
+        return Expected(key, f"{series} at {point.time_unix_nano // _SECOND}", fields)
+
+    def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
+        """Return the seconds of these series."""
+        whole = self.exporter.settings.histograms == "distributions"
+        return self.cannot_query() or recordings.find(self._query, whole, expected)
 
     def visible_delay(self) -> float | Unreadable:
         """Return the seconds that Datadog usually takes until queries show a point."""
