@@ -87,7 +87,6 @@ def _write_target(sheet: Sheet, target: TargetHealth, now: float) -> None:
 
 def _facts(target: TargetHealth, now: float) -> list[str]:
     from magictel.reporters.humanize import many, span
-    from magictel.settings.units import bytes_text
 
     ledger = target.ledger
     counts = [
@@ -96,19 +95,14 @@ def _facts(target: TargetHealth, now: float) -> list[str]:
         if (count := getattr(ledger, name))
     ]
     facts = [", ".join((f"{many(ledger.sent, 'point')}: {ledger.delivered} delivered", *counts))]
-    if not ledger.sent:
+    if target.last_export is None:
         facts = ["nothing was exported yet"]
-    elif target.last_export is None:
-        pass
     elif target.last_success is None:
         facts.append(f"last export {span(now - target.last_export)} ago; none has succeeded")
     else:
         facts.append(f"last success {span(now - target.last_success)} ago")
     queue = target.queue
-    if queue is not None and queue.points and queue.spool:
-        size = f"{bytes_text(queue.bytes)} of at most {bytes_text(queue.max_bytes)}"
-        facts.append(f"{many(queue.points, 'point')} in {queue.spool}, {size}")
-    elif queue is not None and queue.points:
+    if queue is not None and queue.points:
         facts.append(f"{queue.points} of at most {queue.max_points} points wait")
     if queue is not None and queue.paused:
         facts.append(f"sending pauses for {span(queue.paused)}")

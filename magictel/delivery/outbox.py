@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from magictel.delivery.batch import Batch
+from magictel.delivery.deadline import Deadline
 from magictel.encoding.payload import Payload
 
 if TYPE_CHECKING:
@@ -55,11 +56,6 @@ class Outbox:
         return self._bytes
 
     @property
-    def file(self) -> str | None:
-        """Path of the file in which payloads wait, or None: in memory."""
-        return None
-
-    @property
     def waiting(self) -> tuple[Pending, ...]:
         """Return the payloads that wait in memory, oldest first."""
         with self._lock:
@@ -72,6 +68,10 @@ class Outbox:
     def adopt(self) -> int:
         """Take over what ended processes left on disk; return the number of its points."""
         return 0
+
+    def share(self, until: Deadline) -> Deadline:
+        """Return the time of an export that what waits may use before new points."""
+        return until
 
     def store(self, lot: Batch) -> Batch:
         """Store a batch on disk before it is sent, and return it."""

@@ -102,11 +102,8 @@ class Pipeline:
     def queue(self) -> Queue:
         """Return what waits, its limits, and whether sending pauses."""
         settings, breaker = self._settings, self._breaker
-        limits = (
-            (settings.outbox_points, settings.outbox_bytes) if settings.spool is None else (0, settings.spool_bytes)
-        )
-        waits = self.ledger.kept, self.outbox.bytes
-        return Queue(*waits, *limits, breaker.state, breaker.pause_left(), self.outbox.file)
+        limits = settings.outbox_points, settings.outbox_bytes
+        return Queue(self.ledger.kept, self.outbox.bytes, *limits, breaker.state, breaker.pause_left())
 
     @property
     def timed_out(self) -> bool:
@@ -147,7 +144,7 @@ class Pipeline:
         self._adopt()
         alone = not self.outbox.points
         lot = self._store(lot)
-        behind = self._drain_outbox(until)
+        behind = self._drain_outbox(until if self._in_order else self.outbox.share(until))
         self._lots += 1
         receipt, left = self._send(lot, until, None, behind, first=alone)
         left = [replace(waiting, lot=self._lots) for waiting in left]

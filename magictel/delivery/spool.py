@@ -9,24 +9,39 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace as replace_struct
 
 from magictel.clock import Clock
 from magictel.delivery.batch import Batch
+from magictel.delivery.deadline import Deadline
 from magictel.delivery.outbox import Outbox, Pending
 from magictel.delivery.settlement import Settlement
 from magictel.delivery.spool_file import SpoolError, SpoolFile
-from magictel.delivery.spool_owner import Owner, lives
+from magictel.delivery.spool_owner import Owner
+from magictel.delivery.spool_rows import (
+    Fates,
+    Row,
+    count,
+    count_dropped,
+    delete,
+    disown_ended,
+    fates_of,
+    insert,
+    lock_path,
+    points_where,
+    total_bytes,
+)
 from magictel.delivery.stored import StoredPayload
 from magictel.encoding.payload import Payload
-from magictel.model.outcome import Fate, Reason
+from magictel.model.outcome import Reason
 from magictel.settings.model import ExporterSettings
 
 T = TypeVar("T")
@@ -34,13 +49,6 @@ _PORTION = 64, 8_388_608
 """Payloads, and bytes, in memory at a time while the spool is sent (one payload at least)."""
 _STRIKES = 3
 _INTERRUPTED = "delivery.shutdown", "the process ended before the backend confirmed them"
-Fates = Counter[tuple[str, str]]
-"""Points by fate and code."""
-
-
-def lock_path(path: Path) -> Path:
-    """Return the file in which the owners of a spool's payloads lock their bytes."""
-    return path.with_name(f"{path.name}.lock")
 
 
 def spool_path(folder: str, target: str) -> Path:
@@ -85,22 +93,17 @@ class Spool(Outbox):
         """Number of data points that this process has to send."""
         return super().points + self._stored
 
-    @property
-    def bytes(self) -> int:
-        """Number of bytes in memory, and in the file for all processes."""
-        return super().bytes + self._use(_total, 0)
-
-    @property
-    def file(self) -> str | None:
-        """Path of the file."""
-        return str(self._file.path)
-
     def adopt(self) -> int:
         """Take over what ended processes left, under the same fingerprint; try again to use a file that could not be used."""
         if not self._down:
             self._reported.clear()
         self._down = self.closed
         return self._use(self._adopt, 0)
+
+    def share(self, until: Deadline) -> Deadline:
+        """Return the time for what waits: retries as usual, and first attempts in half of the export, so that new points have a turn."""
+        now = self._clock.monotonic()
+        return replace_struct(until, end=max(until.retries, now + (until.end - now) / 2))
 
     def store(self, lot: Batch) -> Batch:
         """Store a batch before it is sent, all of it or nothing."""
@@ -128,7 +131,7 @@ class Spool(Outbox):
         """Replace a stored payload by what is left of it, and count the rest, in one transaction."""
         if not payload.stored:
             return
-        left, fates = settled.left, _fates(payload, settled)
+        left, fates = settled.left, fates_of(payload, settled)
         self._stored -= payload.points
         if not self._use(lambda db: self._replace(db, payload, left, fates), otherwise=False):
             fates["sent", ""] = -sum(pending.payload.points for pending in left)
@@ -181,14 +184,16 @@ class Spool(Outbox):
             try:
                 with self._file.transaction() as db:
                     for number, fates in self._late:
-                        if _delete(db, [number]):
-                            _count(db, fates)
+                        if delete(db, [number]):
+                            count(db, fates)
                     result = work(db)
-            except SpoolError as trouble:
-                self._down = True
+            except BaseException as failure:
                 self._stored = before[0]
                 del self._lost[before[1] :]
-                self._report(trouble)
+                if not isinstance(failure, SpoolError):
+                    raise
+                self._down = True
+                self._report(failure)
                 return otherwise
             self._late.clear()
             return result
@@ -210,14 +215,14 @@ class Spool(Outbox):
         aged = db.execute("SELECT id, points, owner FROM payload WHERE sending = 0 AND stored_at < ?", (oldest,))
         self._drop(db, aged.fetchall(), "delivery.spool-age", "stored for longer than spool_age")
         ours = (self._fingerprint(),)
-        adopted = _points(db, "owner = 0 AND fingerprint = ?", ours)
+        adopted = points_where(db, "owner = 0 AND fingerprint = ?", ours)
         db.execute("UPDATE payload SET owner = ? WHERE owner = 0 AND fingerprint = ?", (me, *ours))
         self._stored += adopted
-        missing = self._stored - _points(db, "owner = ?", (me,))
+        missing = self._stored - points_where(db, "owner = ?", (me,))
         if missing > 0:
             self._stored -= missing
             self._lost.append(_without_body(missing, "delivery.spool-removed", "removed from the spool meanwhile"))
-        others = _points(db, "owner = 0")
+        others = points_where(db, "owner = 0")
         if others and not self._told_of_others:
             self._told_of_others = True
             self._log.warning(
@@ -228,42 +233,34 @@ class Spool(Outbox):
 
     def _insert(self, db: sqlite3.Connection, waiting: Sequence[Pending], *, sending: bool = False) -> list[int]:
         """Store payloads; return their numbers, or 0 for one that is too large for the spool."""
-        sizes = [len(pending.payload.body) for pending in waiting]
-        fitting = [size <= self._settings.spool_bytes for size in sizes]
-        self._make_room(db, sum(size for size, fits in zip(sizes, fitting, strict=True) if fits))
-        free = self._settings.spool_bytes - _total(db)
+        rows = [self._row(pending, sending=sending) for pending in waiting]
+        fitting = [row for row in rows if row.size <= self._settings.spool_bytes]
+        self._make_room(db, sum(row.size for row in fitting))
+        free = self._settings.spool_bytes - total_bytes(db)
         numbers = []
-        for pending, size in zip(waiting, sizes, strict=True):
-            if size > free:
+        for row in rows:
+            if row.size > free:
                 numbers.append(0)
                 continue
-            free -= size
-            numbers.append(self._insert_one(db, pending, sending=sending))
-            _count(db, Fates({("sent", ""): pending.payload.points}))
-            self._stored += pending.payload.points
+            free -= row.size
+            numbers.append(insert(db, row))
+            count(db, Fates({("sent", ""): row.points}))
+            self._stored += row.points
         return numbers
 
-    def _insert_one(self, db: sqlite3.Connection, pending: Pending, place: int = 0, *, sending: bool) -> int:
-        payload, now, fingerprint = pending.payload, self._clock.now(), self._fingerprint()
+    def _row(self, pending: Pending, *, sending: bool = False, place: int = 0, stored_at: float | None = None) -> Row:
+        payload, fingerprint = pending.payload, self._fingerprint()
+        stored_at = self._clock.now() if stored_at is None else stored_at
         message = self._redact(pending.message)
-        document = StoredPayload(payload, self._target, fingerprint, now, pending.code, message).document()
-        row = (
-            self._me(), sending, fingerprint, now, payload.points, len(payload.body), payload.attempted,
-            pending.strikes, pending.code, message,
+        document = StoredPayload(payload, self._target, fingerprint, stored_at, pending.code, message).document()
+        text = msgspec.json.encode(document)
+        return Row(
+            place, self._me(), sending, fingerprint, stored_at, payload.points, len(payload.body) + len(text),
+            payload.attempted, pending.strikes, pending.code, message, text.decode(), payload.body,
         )  # fmt: skip
-        number = db.execute(
-            "INSERT INTO payload (place, owner, sending, fingerprint, stored_at, points, size, attempted, strikes, code, message)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (place, *row),
-        ).lastrowid
-        assert number is not None
-        db.execute("UPDATE payload SET place = ? WHERE id = ? AND place = 0", (number, number))
-        text = msgspec.json.encode(document).decode()
-        db.execute("INSERT INTO body VALUES (?, ?, ?)", (number, text, payload.body))
-        return number
 
     def _make_room(self, db: sqlite3.Connection, size: int) -> None:
-        excess = _total(db) + size - self._settings.spool_bytes
+        excess = total_bytes(db) + size - self._settings.spool_bytes
         oldest = []
         for number, points, owner, freed in db.execute(
             "SELECT id, points, owner, size FROM payload WHERE sending = 0 ORDER BY place, id"
@@ -283,10 +280,10 @@ class Spool(Outbox):
 
     def _replace(self, db: sqlite3.Connection, payload: Payload, left: Sequence[Pending], fates: Fates) -> bool:
         self._stored += sum(pending.payload.points for pending in left)
-        row = db.execute("SELECT place FROM payload WHERE id = ?", (payload.stored,)).fetchone()
+        row = db.execute("SELECT place, stored_at FROM payload WHERE id = ?", (payload.stored,)).fetchone()
         if row is None:  # removed meanwhile, and counted as dropped
             return True
-        _count(db, fates)
+        count(db, fates)
         if len(left) == 1 and left[0].payload.body is payload.body:
             now = left[0]
             db.execute(
@@ -295,8 +292,8 @@ class Spool(Outbox):
             )
             return True
         for pending in left:
-            self._insert_one(db, pending, row[0], sending=False)
-        _delete(db, [payload.stored])
+            insert(db, self._row(pending, place=row[0], stored_at=row[1]))
+        delete(db, [payload.stored])
         return True
 
     def _take(self, db: sqlite3.Connection) -> list[Pending]:
@@ -338,57 +335,8 @@ class Spool(Outbox):
 
     def _leave(self, db: sqlite3.Connection) -> None:
         db.execute("UPDATE payload SET owner = 0 WHERE owner = ? AND sending = 0", (self._me(),))
-        if self._owner is not None and not _points(db, "owner = ?", (self._me(),)):
+        if self._owner is not None and not points_where(db, "owner = ?", (self._me(),)):
             self._owner.release()
-
-
-def disown_ended(db: sqlite3.Connection, locks: Path) -> None:
-    """Free what belongs to processes that ended; what they were sending may be stored by the backend."""
-    for (owner,) in db.execute("SELECT DISTINCT owner FROM payload WHERE owner != 0").fetchall():
-        if not lives(locks, owner):
-            db.execute(
-                "UPDATE payload SET owner = 0, attempted = attempted OR sending, sending = 0 WHERE owner = ?", (owner,)
-            )
-
-
-def count_dropped(db: sqlite3.Connection, rows: Iterable[tuple[int, int]], code: str) -> None:
-    """Remove payloads, given with their points, and count these as dropped."""
-    for number, points in rows:
-        if _delete(db, [number]):
-            _count(db, Fates({(Fate.DROPPED, code): points}))
-
-
-def _fates(payload: Payload, settled: Settlement) -> Fates:
-    """Return what became of the points of a payload; the rest is left."""
-    fates = Fates({("delivered", ""): settled.delivered, ("repeated", ""): settled.repeated})
-    for reason in settled.reasons:
-        if reason.fate in (Fate.REJECTED, Fate.UNCONFIRMED):
-            fates[reason.fate, reason.code] += reason.count
-    for pending in settled.lost:
-        fates[Fate.DROPPED, pending.code] += pending.payload.points
-    left = sum(pending.payload.points for pending in settled.left)
-    known = sum(fates.values()) - settled.repeated + left
-    fates[Fate.DROPPED, "internal.export"] += payload.points - known
-    return +fates
-
-
-def _count(db: sqlite3.Connection, fates: Mapping[tuple[str, str], int]) -> None:
-    db.executemany(
-        "INSERT INTO ledger VALUES (?, ?, ?) ON CONFLICT (fate, code) DO UPDATE SET points = points + excluded.points",
-        [(str(fate), code, points) for (fate, code), points in fates.items()],
-    )
-
-
-def _delete(db: sqlite3.Connection, numbers: Iterable[int]) -> int:
-    return sum(db.execute("DELETE FROM payload WHERE id = ?", (number,)).rowcount for number in numbers)
-
-
-def _total(db: sqlite3.Connection) -> int:
-    return int(db.execute("SELECT coalesce(sum(size), 0) FROM payload").fetchone()[0])
-
-
-def _points(db: sqlite3.Connection, where: str, values: Sequence[object] = ()) -> int:
-    return int(db.execute(f"SELECT coalesce(sum(points), 0) FROM payload WHERE {where}", values).fetchone()[0])
 
 
 def _without_body(points: int, code: str, message: str, *, attempted: bool = False) -> Pending:
@@ -396,4 +344,4 @@ def _without_body(points: int, code: str, message: str, *, attempted: bool = Fal
 
 
 def _in_memory(pending: Pending) -> Pending:
-    return msgspec.structs.replace(pending, payload=replace(pending.payload, stored=0))
+    return replace_struct(pending, payload=replace(pending.payload, stored=0))

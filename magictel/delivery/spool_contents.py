@@ -8,15 +8,15 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from magictel.delivery.spool import count_dropped, disown_ended, lock_path
 from magictel.delivery.spool_file import SpoolFile
+from magictel.delivery.spool_rows import count_dropped, disown_ended, lock_path
 from magictel.delivery.stored import StoredPayload
 
 State = Literal["waiting", "in use", "other settings"]
 
 
 class Row(NamedTuple):
-    """A stored payload without its bytes. *In use*: a running process sends it; *other settings*: it is not sent."""
+    """A stored payload without its body, of so many `bytes`. *In use*: a running process sends it; *other settings*: it is not sent."""
 
     number: int
     points: int
@@ -54,7 +54,8 @@ def contents(path: Path, fingerprint: str) -> Contents:
         rows = tuple(
             Row(number, points, size, stored_at, bool(attempted), _state(owner, made_for == fingerprint), code, message)
             for number, points, size, stored_at, attempted, owner, made_for, code, message in db.execute(
-                "SELECT id, points, size, stored_at, attempted, owner, fingerprint, code, message FROM payload ORDER BY place, id"
+                "SELECT id, points, length(bytes), stored_at, attempted, owner, fingerprint, code, message"
+                " FROM payload JOIN body USING (id) ORDER BY place, id"
             )
         )
         counts = dict(db.execute("SELECT fate, sum(points) FROM ledger GROUP BY fate ORDER BY fate").fetchall())

@@ -14,7 +14,6 @@ TOPICS: tuple[str, ...] = (
     "settings",
     "security",
     "ci",
-    "docker-compose",
     "application",
     "replay",
     "sandbox-and-faults",

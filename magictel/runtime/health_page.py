@@ -125,7 +125,7 @@ _OURS: Sequence[tuple[str, str, Callable[[TargetHealth], float | None]]] = (
     (
         "magictel_exporter_queue_capacity_points",
         "Data points that may wait.",
-        lambda target: (target.queue.max_points or None) if target.queue else None,
+        lambda target: None if target.queue is None else target.queue.max_points,
     ),
     (
         "magictel_exporter_paused_seconds",
@@ -141,8 +141,7 @@ def _head(name: str, kind: str, sentence: str) -> Iterator[str]:
 
 
 def _sample(name: str, target: TargetHealth, value: float, **labels: str) -> str:
-    theirs = ":" in target.exporter
-    component = target.exporter if theirs else f"magictel_{target.exporter.replace('-', '_')}"
+    component = f"magictel_{target.exporter.replace('-', '_')}"
     every = {"otel_component_name": target.target, "otel_component_type": component, **labels}
     inside = ",".join(f"{key}={msgspec.json.encode(label).decode()}" for key, label in every.items())
     return f"{name}{{{inside}}} {value:.16g}"

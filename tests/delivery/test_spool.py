@@ -127,22 +127,23 @@ def test_memory_has_one_portion_whatever_is_stored(path: Path, monkeypatch: pyte
 
 
 def test_the_oldest_are_dropped_when_the_spool_is_full(path: Path) -> None:
-    rig = SpoolRig(path, [REFUSED] * 99, spool_bytes=80, **AWAY)
+    rig = SpoolRig(path, [REFUSED] * 99, spool_bytes=9_000, **AWAY)
     for name in "abcd":
-        rig.export(payload(3, name), seconds=0)
+        rig.export(payload(300, name), seconds=0)
     ledger = rig.pipeline.ledger
-    assert (ledger.sent, ledger.kept, ledger.dropped, ledger.balanced) == (12, 9, 3, True)
+    assert (ledger.sent, ledger.kept, ledger.dropped, ledger.balanced) == (1_200, 900, 300, True)
     assert {reason.code for reason in ledger.reasons if reason.fate is Fate.DROPPED} == {"delivery.spool-full"}
-    assert counts(path) == {"sent": 12, "dropped": 3, "kept": 9}
-    assert sum(size for (size,) in rows(path, "SELECT size FROM payload")) <= 80
+    assert counts(path) == {"sent": 1_200, "dropped": 300, "kept": 900}
+    assert rows(path, "SELECT id FROM payload ORDER BY place") == [(2,), (3,), (4,)]
+    assert sum(size for (size,) in rows(path, "SELECT size FROM payload")) <= 9_000
 
 
 def test_a_payload_larger_than_the_spool_waits_in_memory(path: Path) -> None:
-    rig = SpoolRig(path, [REFUSED] * 99, spool_bytes=20, **AWAY)
-    rig.export(payload(2, "a"), payload(9, "b"), seconds=0)
-    assert (rig.stored, rig.pipeline.outbox.waiting[0].payload.points) == (2, 9)
-    assert rig.pipeline.ledger.kept == 11
-    assert rig.pipeline.close().dropped == 9
+    rig = SpoolRig(path, [REFUSED] * 99, spool_bytes=2_000, **AWAY)
+    rig.export(payload(2, "a"), payload(900, "b"), seconds=0)
+    assert (rig.stored, rig.pipeline.outbox.waiting[0].payload.points) == (2, 900)
+    assert rig.pipeline.ledger.kept == 902
+    assert rig.pipeline.close().dropped == 900
     assert rig.pipeline.ledger.balanced
 
 
@@ -217,6 +218,34 @@ def test_what_is_rejected_leaves_the_file(path: Path, in_flight: int) -> None:
     assert fates["delivered"] + fates["rejected"] == 9 - fates["kept"]
     assert {fate for (fate,) in rows(path, "SELECT DISTINCT fate FROM ledger")} == {"sent", "delivered", "rejected"}
     rig.pipeline.close()
+
+
+def test_the_age_of_what_is_left_of_a_payload_is_that_of_the_payload(path: Path) -> None:
+    def some(sent: Payload, timeout: float) -> Outcome:
+        return Partial(retry={0: ItemVerdict("x.busy", "later")})
+
+    rig = SpoolRig(path, [REFUSED, some, *[REFUSED] * 9], spool_age=100, **AWAY)
+    rig.export(payload(2, "a"), seconds=0)
+    rig.clock.pass_time(60)
+    rig.export(seconds=0)
+    assert counts(path) == {"sent": 2, "delivered": 1, "kept": 1}
+    rig.clock.pass_time(60)
+    rig.export(seconds=0)
+    assert counts(path) == {"sent": 2, "delivered": 1, "dropped": 1, "kept": 0}
+
+
+def test_new_points_have_a_turn_beside_what_waits_under_the_rate_limit(path: Path) -> None:
+    rig = SpoolRig(path, [REFUSED] * 99, **AWAY)
+    rig.export(*(payload(1, f"o{number:03}") for number in range(60)), seconds=0)
+    rig.pipeline.close()
+    after = SpoolRig(path, rate_limit=1.0)
+    for export in range(3):
+        after.export(payload(1, f"n{export}"), end=10.0)
+    sent = [body[:4] for body in after.bodies]
+    assert [name for name in sent if name.startswith(b"o")] == [b"o%03d" % number for number in range(len(sent) - 3)]
+    assert [name for name in sent if name.startswith(b"n")] == [b"n00.", b"n10.", b"n20."]
+    assert len(sent) <= after.clock.monotonic() + 2, "the rate limit holds for both"
+    assert len(sent) > 9
 
 
 def test_its_end_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:

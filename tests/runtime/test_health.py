@@ -95,22 +95,6 @@ def test_an_outage_is_seen_with_its_queue_and_its_breaker() -> None:
     assert repr(telemetry).startswith("Telemetry(elasticsearch: ")
 
 
-def test_what_waits_in_a_spool_is_named_with_its_file(tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{refused()}"
-    given = environment(url, ELASTICSEARCH_SPOOL=str(tmp_path), MAGICTEL_HEALTH_PORT="0")
-    with runtime.start(environment=given) as telemetry:
-        measured()
-        telemetry.force_flush()
-        (target,) = telemetry.health().targets
-        ran = magictel("status", f"http://127.0.0.1:{port_of(telemetry)}", folder=tmp_path)
-        telemetry.shutdown(0)
-    assert target.queue is not None
-    file = str(tmp_path / "elasticsearch.spool")
-    assert (target.queue.points, target.queue.max_points, target.queue.spool) == (1, 0, file)
-    assert 0 < target.queue.bytes < target.queue.max_bytes
-    assert f"      1 point in {file}, {target.queue.bytes} B of at most " in ran.out
-
-
 def test_it_recovers() -> None:
     faulty = Server(ElasticsearchEmulator(), faults=parse_faults("503"))
     with faulty.start() as server, runtime.start(environment=environment(server.origin)) as telemetry:
@@ -259,24 +243,6 @@ def test_status_of_one_whose_backend_is_away(tmp_path: Path) -> None:
     assert "      more:  magictel explain net.tcp.refused\n" in ran.out
     assert ran.last == "1 of 1 FAILING: elasticsearch (net.tcp.refused)"
     assert document.document["targets"][0]["status"] == "failing"
-
-
-def test_status_of_an_unusable_target(tmp_path: Path) -> None:
-    with runtime.start(environment=environment("http://localhost:99999", MAGICTEL_HEALTH_PORT="0")) as telemetry:
-        measured()
-        telemetry.force_flush()
-        ran = magictel("status", f"http://127.0.0.1:{port_of(telemetry)}", folder=tmp_path)
-    assert ran.code == 1
-    assert "      1 point: 0 delivered, 1 dropped\n" in ran.out
-    assert "the port 99999 is not between 1 and 65535 (config.url.bad-port)\n" in ran.out
-    assert ran.last == "1 of 1 FAILING: elasticsearch (config.url.bad-port)"
-
-
-def test_the_name_of_a_foreign_exporter_in_the_metrics() -> None:
-    given = {"ENABLED_EXPORTERS": "otel:otlp_proto_http", "MAGICTEL_HEALTH_PORT": "0"}
-    with runtime.start(environment=given) as telemetry:
-        assert 'otel_component_type="otel:otlp_proto_http"' in fetched(port_of(telemetry), "/metrics")[1]
-        telemetry.shutdown(0)
 
 
 def test_status_before_the_first_export(backend: Server, tmp_path: Path) -> None:
