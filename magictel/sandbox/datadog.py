@@ -189,12 +189,14 @@ class DatadogEmulator:
         before, after = _WINDOW
         in_time = before <= seconds - self.clock.now() <= after
         if request.header("DD-API-KEY") == API_KEY and in_time and name[:1].isalpha() and len(name) <= 200:
-            lower = tuple(tag.lower() for tag in tags if tag[:1].isalpha() and len(tag) <= 200)
-            place = name, lower, host, seconds
+            plain = tuple(
+                re.sub(r"[^\w:./-]", "_", tag.lower()) for tag in tags if tag[:1].isalpha() and len(tag) <= 200
+            )
+            place = name, plain, host, seconds
             earlier = self._stored.get(place)
             if earlier is not None and "count" in numbers:
                 numbers = {part: _AGGREGATES[part]([number, earlier.numbers[part]]) for part, number in numbers.items()}
-            self._stored[place] = Stored(name, lower, host, seconds, numbers)
+            self._stored[place] = Stored(name, plain, host, seconds, numbers)
 
     def _refused(self, request: Request) -> Reply | None:
         key = request.header("DD-API-KEY")
