@@ -142,5 +142,14 @@ def use(data: MetricsData) -> None:
         assert_type(body, bytes)
     PipeExporter().shutdown()
     assert_type(LinesExporter().deliver(data), Receipt)
-    with runtime.start(environment={}, interval=10.0) as running:
-        assert_type(running.ledgers(), dict[str, Receipt])
+    with runtime.start(environment={}, interval=10.0) as telemetry:
+        assert_type(telemetry.ledgers(), dict[str, Receipt])
+        assert_type(telemetry.health().ready, bool)
+        assert_type(telemetry.force_flush(), bool)
+    target = runtime.Target(AcmeExporter, AcmeSettings(url="https://acme.example.net"))
+    assert_type(target, runtime.Target[AcmeSettings])
+    runtime.start(config=runtime.TelemetryConfig(targets={"prod": target, "page": LINES}))
+    runtime.Target(AcmeExporter, LinesSettings())  # type: ignore[arg-type] # settings of another exporter
+
+
+LINES = runtime.Target(LinesExporter, LinesSettings(), enabled=False)

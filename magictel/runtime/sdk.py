@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import urllib.parse
+import weakref
 from collections.abc import Mapping, Sequence
 
 from opentelemetry import metrics
@@ -15,6 +16,8 @@ from opentelemetry.sdk.resources import Resource
 from magictel.runtime.targets import RunningExporter
 
 _log = logging.getLogger("magictel.runtime")
+_OURS: weakref.WeakSet[MeterProvider] = weakref.WeakSet()
+"""Those that `start` has created."""
 _INTERVAL, _TIMEOUT = "OTEL_METRIC_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_TIMEOUT"
 
 
@@ -71,7 +74,9 @@ def joined_provider(readers: Sequence[MetricReader], *, ignored: str) -> MeterPr
     for reader in readers:
         existing.add_metric_reader(reader)
     message = "the application has a MeterProvider: its metrics are exported, with its own resource and views"
-    if ignored:
+    if existing in _OURS:
+        _log.warning("start() was called before in this process: a target of both calls gets every point twice")
+    elif ignored:
         _log.warning("%s; ignored: %s", message, ignored)
     else:
         _log.info("%s", message)
@@ -81,6 +86,7 @@ def joined_provider(readers: Sequence[MetricReader], *, ignored: str) -> MeterPr
 def make_global(provider: MeterProvider) -> None:
     """Make it the global MeterProvider; log a warning if the application has another."""
     existing = metrics.get_meter_provider()
+    _OURS.add(provider)
     if type(existing).__module__.startswith("opentelemetry.metrics"):  # the API's stand-in for one that comes later
         metrics.set_meter_provider(provider)
     if metrics.get_meter_provider() is not provider:

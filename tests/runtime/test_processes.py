@@ -22,7 +22,7 @@ from magictel.sandbox.elasticsearch import ElasticsearchEmulator
 from magictel.sandbox.server import Server
 from tests.documents import blocks
 from tests.runtime.test_no_code import INSTRUMENT
-from tests.runtime.test_servers import START, ended, running
+from tests.runtime.test_servers import START, ended, free_ports, running
 
 WSGI = """
 import os
@@ -188,6 +188,32 @@ def test_children_send_what_they_measured(program: str, backend: Backend, tmp_pa
     assert len(orders) == 3
     assert sorted(orders.values())[-2:] == [3, 4]  # a child has what its parent counted before the fork
     assert sum(orders.values()) == 8
+
+
+HEALTH = """
+import json, os, time, urllib.request
+def process_of(port):
+    return json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz"))["pid"]
+parents = telemetry.health_page.port
+child = os.fork()
+if child == 0:
+    while telemetry.health_page.port is None:
+        time.sleep(0.01)
+    assert (process_of(parents), process_of(telemetry.health_page.port)) == (os.getppid(), os.getpid())
+    os._exit(0)
+status = os.waitpid(child, 0)[1]
+assert process_of(parents) == os.getpid()
+raise SystemExit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_child_serves_its_own_health(backend: Backend, tmp_path: Path) -> None:
+    source = START.format(start="telemetry = runtime.start()") + HEALTH
+    first, *_, last = free_ports(2)
+    health = {"MAGICTEL_HEALTH_PORT": f"{first}-{last}"}
+    with running(tmp_path, backend.server.origin, sys.executable, "-c", source, **_VARIABLES, **health) as process:
+        output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
 
 
 THREADS = """

@@ -120,6 +120,13 @@ def test_a_provider_that_cannot_be_joined_is_named(backend: Server, caplog: pyte
     assert len(documents(backend)) == 1
 
 
+def test_a_second_start_is_not_silent(backend: Server, caplog: pytest.LogCaptureFixture) -> None:
+    given = environment(backend.origin)
+    with runtime.start(environment=given) as first, runtime.start(environment=given) as second:
+        assert second.provider is first.provider
+        assert "start() was called before in this process" in caplog.text
+
+
 def test_a_start_after_a_shutdown_says_what_is_lost(backend: Server, caplog: pytest.LogCaptureFixture) -> None:
     given = environment(backend.origin)
     runtime.start(environment=given).shutdown()
