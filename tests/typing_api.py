@@ -149,7 +149,7 @@ def use(data: MetricsData) -> None:
     target = runtime.Target(AcmeExporter, AcmeSettings(url="https://acme.example.net"))
     assert_type(target, runtime.Target[AcmeSettings])
     runtime.start(config=runtime.TelemetryConfig(targets={"prod": target, "page": LINES}))
-    runtime.Target(AcmeExporter, LinesSettings())  # type: ignore[arg-type] # settings of another exporter
+    runtime.Target(AcmeExporter, LinesSettings())  # type: ignore[misc] # settings of another exporter
 
 
 LINES = runtime.Target(LinesExporter, LinesSettings(), enabled=False)
