@@ -89,9 +89,13 @@ def _values(fields: Mapping[str, Field], env: Mapping[str, str]) -> dict[str, An
     from magictel.settings.secret_values import userinfo_secrets
 
     values: dict[str, Any] = {}
-    for key, text, origin in backend_variables(fields, env):
-        private = fields[key].secret or any(userinfo_secrets(text))
+    for key, value, origin in backend_variables(fields, env):
+        text = value if isinstance(value, str) else None
+        private = fields[key].secret or (text is not None and any(userinfo_secrets(text)))
         if private and str(origin) in fields[key].read:
             continue
-        values[key] = f"${{{origin}}}" if private else edit.toml_of(fields[key], text)
+        if private:
+            values[key] = f"${{{origin}}}"
+        else:
+            values[key] = value if text is None else edit.toml_of(fields[key], text)
     return values

@@ -204,3 +204,70 @@ def test_init_says_what_it_left_out(magictel: Magictel, folder: Path) -> None:
     assert "omitted prometheus-remote-write: PROMETHEUS_REMOTE_WRITE_URL is not set" in ran.err
     assert "[targets.console]" in (folder / "magictel.toml").read_text()
     assert "prometheus" not in (folder / "magictel.toml").read_text()
+
+
+DATADOG = {"DD_API_KEY": "0123456789abcdef" * 2, "DD_APP_KEY": "0123456789abcdef" * 2 + "01234567"}
+NEW_RELIC = {
+    "NEW_RELIC_LICENSE_KEY": "eu01xx6789abcdef0123456789abcdefFFFFNRAL",
+    "NEW_RELIC_USER_KEY": "NRAK-ABCDEFGHIJKLMNOPQRSTUVWXYZ0",
+}
+
+
+@pytest.mark.parametrize(
+    ("variables", "targets"),
+    [
+        (
+            DATADOG | {"DD_SITE": "datadoghq.eu", "DD_TAGS": "team:a x:y", "DD_ENV": "prod"},
+            {
+                "datadog": {
+                    "api_key": "${DD_API_KEY}",
+                    "app_key": "${DD_APP_KEY}",
+                    "site": "datadoghq.eu",
+                    "tags": ["team:a", "x:y"],
+                    "env": "prod",
+                }
+            },
+        ),
+        (
+            NEW_RELIC | {"NEW_RELIC_ACCOUNT_ID": "123", "NEW_RELIC_REGION": "EU"},
+            {
+                "newrelic": {
+                    "license_key": "${NEW_RELIC_LICENSE_KEY}",
+                    "user_key": "${NEW_RELIC_USER_KEY}",
+                    "account_id": 123,
+                    "region": "eu",
+                }
+            },
+        ),
+        (
+            {"NEW_RELIC_API_KEY": "NRII-0123456789abcdef0123456789ab"},
+            {"newrelic": {"license_key": "${NEW_RELIC_API_KEY}"}},
+        ),
+        ({"STATSD_HOST": "agent", "STATSD_TAGS": "joined"}, {"statsd": {"host": "agent", "tags": "joined"}}),
+        ({"STATSD_PORT": "udp://10.0.0.7:9125"}, {"statsd": {"port": 9125}}),
+        ({"DD_AGENT_HOST": "agent", "DD_DOGSTATSD_PORT": "8126"}, {"statsd": {"host": "agent", "port": 8126}}),
+        ({"DD_SERVICE": "gateway", "STATSD_PORT_9125_UDP_ADDR": "10.0.0.7"}, {}),
+    ],
+)
+def test_init_writes_datadog_new_relic_and_statsd_without_their_secrets(
+    variables: dict[str, str], targets: dict[str, dict[str, object]], magictel: Magictel, folder: Path
+) -> None:
+    ran = magictel("init", **variables)
+    text = (folder / "magictel.toml").read_text()
+    assert ran.code == 0, ran.err
+    shown = {name: {"exporter": name, **options} for name, options in targets.items()}
+    assert tomllib.loads(text).get("targets", {}) == shown
+    assert not [secret for secret in (*DATADOG.values(), *NEW_RELIC.values(), "NRII-") if secret in text]
+    for name in targets:
+        assert magictel("config", "check", name, "--config", "magictel.toml", **variables).code == 0
+
+
+def test_init_leaves_out_an_enabled_exporter_whose_key_is_missing(magictel: Magictel, folder: Path) -> None:
+    ran = magictel("init", ENABLED_EXPORTERS="prometheus,elasticsearch,datadog,newrelic", **DATADOG)
+    assert ran.code == 0
+    assert list(tomllib.loads((folder / "magictel.toml").read_text())["targets"]) == [
+        "elasticsearch",
+        "prometheus",
+        "datadog",
+    ]
+    assert "omitted newrelic: NEW_RELIC_LICENSE_KEY is not set" in ran.err
