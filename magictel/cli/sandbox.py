@@ -106,6 +106,7 @@ def command(
     magictel sandbox --fault 'elasticsearch: 429 x3, then partial 10%'
     magictel sandbox --fault 'opensearch: any 401 forever'
     magictel sandbox --fault 'opensearch: probe slow 3, then hang x2'
+    magictel sandbox --fault 'datadog: probe 403, then 429 retry-after=5'
     """  # noqa: D301 - a real backspace keeps click from wrapping a paragraph
     from magictel import sandbox
     from magictel.cli import output

@@ -94,7 +94,7 @@ def _read(exporter: AnyExporter, pasted: Pasted) -> Diagnosis:
 
 def _symptom(exporter: AnyExporter, text: str) -> Diagnosis | None:
     """Read a failure without a complete reply: a system error as the exporter does, any other by the catalogue's patterns."""
-    system = system_error(text)
+    system = system_error(text, of_network=exporter.writes_to == "network")
     refused = exporter.refused_by_system(system) if system is not None else None
     if refused is not None:
         diagnosis = of_outcome(exporter, refused)

@@ -68,10 +68,10 @@ def peer_in(text: str) -> str | None:
     return f"{scheme}://{rest.rpartition('@')[2]}".rstrip(":.")
 
 
-def system_error(text: str) -> OSError | None:
-    """Return the operating system's error that a text names by symbol, number or words, or None; network errors are ignored."""
+def system_error(text: str, *, of_network: bool) -> OSError | None:
+    """Return the operating system's error that a text names by symbol, number or words, or None. `of_network`: network errors count."""
     number = _system_number(text)
-    return None if number is None or number in _NETWORK else OSError(number, os.strerror(number))
+    return None if number is None or (number in _NETWORK and not of_network) else OSError(number, os.strerror(number))
 
 
 def _system_number(text: str) -> int | None:

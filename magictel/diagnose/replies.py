@@ -16,7 +16,8 @@ from magictel.diagnose.diagnosis import BY_CLASS, STANDS_WITH, Alternative, Diag
 from magictel.diagnose.log_parsing import PAGE, TUNNEL, body_after, status_in, status_within, value_in, wait_in
 from magictel.encoding.payload import Payload
 from magictel.errors import WireError
-from magictel.http.reply_words import counts_refused, words_of
+from magictel.http.asking import unreadable
+from magictel.http.reply_words import counts_refused, failure_within, words_of
 from magictel.http.responder import responder_of
 from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.probe import probes_of
@@ -32,6 +33,7 @@ from magictel.model.outcome import (
     Unavailable,
     Unconfirmed,
 )
+from magictel.model.verification import Unreadable
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.http_exporter import HttpExporter, HttpReadBack
@@ -126,9 +128,12 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
         diagnosis = replace(
             diagnosis, message=f"{what} proves no storage; magictel send-sample shows whether it arrives"
         )
+    if during == "read" and getattr(exporter.ReadBack, "errors", ()) and (not reply.ok or failure_within(reply)):
+        return _read_back(exporter, reply, diagnosis)
     open_question = exporter.unverified_code(reply) if reply.ok else None
     reading = open_question is not None and explain(open_question) is not None
-    if reading and (isinstance(outcome, Delivered) or (is_vague(diagnosis.code) and during in (None, "read"))):
+    delivered = isinstance(outcome, Delivered) and outcome.warning is None
+    if reading and (delivered or (is_vague(diagnosis.code) and during in (None, "read"))):
         assert open_question is not None
         sentence = f"{reply.status} proves no storage; where points are missing: {title_of(open_question)}"
         return replace(diagnosis, outcome="delivered", code=open_question, message=sentence, after=None, remedy=None)
@@ -140,8 +145,7 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
     if specific or judged or (diagnosis.code in _NO_BACKEND and not page_of_its_own):
         return diagnosis
     if during == "read" and not reply.ok:
-        read_back_result = _read_back(exporter, reply, diagnosis)
-        return diagnosis if read_back_result is None else replace(diagnosis, **read_back_result)
+        return _read_back(exporter, reply, diagnosis)
     asked = list(_climbed(exporter, reply, _RUNGS.get(during or "", (Rung.HTTP,))))
     failed = next(
         (
@@ -260,23 +264,20 @@ def _climbed(exporter: HttpExporter[Any], reply: Reply, rungs: tuple[Rung, ...])
                 yield probe.climb(exporter, _wire(exporter, reply))
 
 
-def _read_back(exporter: HttpExporter[Any], reply: Reply, diagnosis: Diagnosis) -> dict[str, Any] | None:
+def _read_back(exporter: HttpExporter[Any], reply: Reply, diagnosis: Diagnosis) -> Diagnosis:
+    """Return what an error reply to a query means, by the rules of the read-back or by what it makes of this reply."""
     with suppress(WireError, AttributeError, KeyError, TypeError, ValueError):
         readback = exporter.ReadBack(exporter)
         if not isinstance(readback, HttpReadBack):
-            return None
-        readback.wire = lambda: _wire(exporter, reply)
-        result = readback.run_size("run")
-        code = getattr(result, "code", None)
-        if isinstance(code, str) and (page := explain(code)) is not None:
-            outcome = BY_CLASS[page.retry]
-            return {
-                "code": code,
-                "message": str(getattr(result, "message", page.title)),
-                "remedy": None,
-                "outcome": outcome,
-            }
-    return None
+            return diagnosis
+        wire = _wire(exporter, reply)
+        readback.wire = lambda: wire
+        result = unreadable(reply, wire, readback.errors) if readback.errors else readback.run_size("run")
+        if isinstance(result, Unreadable) and (page := explain(result.code)) is not None:
+            retry = page.retry
+            outcome = diagnosis.outcome if diagnosis.outcome in STANDS_WITH[retry] else BY_CLASS[retry]
+            return replace(diagnosis, outcome=outcome, code=result.code, message=result.message, remedy=None)
+    return diagnosis
 
 
 def _specific(exporter: HttpExporter[Any], reply: Reply) -> bool:

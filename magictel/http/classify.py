@@ -137,6 +137,11 @@ def judge_status(
     return Rejected(_CODES.get(status, "http.refused"), message, remedy, example)
 
 
+def by_status_alone(outcome: Outcome, reply: Reply) -> bool:
+    """Return whether an error reply got this outcome for its status, and not for what it says: throttling, a TLS port, another product."""
+    return getattr(outcome, "code", None) == getattr(judge_status(Reply(reply.status), 0.0), "code", None)
+
+
 def _judge_success(
     reply: Reply,
     now: float,

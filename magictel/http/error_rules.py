@@ -20,6 +20,8 @@ from magictel.model.verification import Unreadable
 
 _LONGEST = 400
 _READ = 2_000
+_NOTHING = re.compile(r": (?:\{\}|\[\])?$")
+"""The end of a message with the words of a reply that says nothing."""
 
 
 class BackendError(msgspec.Struct, frozen=True):
@@ -102,6 +104,7 @@ class Rule(msgspec.Struct, frozen=True):
         if exact is not None:
             return exact
         message = self.message(error) if callable(self.message) else self.message.format_map(error.words)
+        message = _NOTHING.sub("", message)
         remedy = self.remedy.format_map(error.words) if self.remedy else None
         return KnownError(self.code, message, remedy, self.retry, self.isolate)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 from opentelemetry.sdk.metrics.export import MetricsData
@@ -14,6 +14,7 @@ from magictel.encoding.payload import Payload, Route
 from magictel.encoding.prepared import Prepared
 from magictel.errors import WireError
 from magictel.http.classify import judge_status
+from magictel.http.error_rules import Rule
 from magictel.http.messages import MISREAD, malformed
 from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.credentials import SentCredentials, sent_credentials
@@ -34,6 +35,9 @@ _MOST_BODIES = 16
 
 class HttpReadBack(ReadBack[H]):
     """A read-back over HTTP. `wire()` returns a wire to the endpoint that delivery uses, with the exporter's credentials."""
+
+    errors: ClassVar[tuple[Rule, ...]] = ()
+    """What error replies to queries mean, for diagnose; the last rule has no condition. Without rules, it asks `run_size`."""
 
     def __init__(self, exporter: H) -> None:
         super().__init__(exporter)

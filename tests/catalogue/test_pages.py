@@ -19,7 +19,8 @@ from magictel.catalogue.retry import RETRY
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT.parent / "shared" / "reference"
-PARTS = "source|config|net|tls|http|clock|es|os|otlp|prom|mimir|vm|verify|delivery|internal|usage|plugin|foreign|sandbox|file|console|run"
+PARTS = "source|config|net|tls|http|clock|es|os|otlp|prom|mimir|vm|dd|nr|statsd|verify|delivery|internal"
+PARTS += "|usage|plugin|foreign|sandbox|file|console|run"
 CODE = re.compile(rf"^({PARTS})\.[a-z0-9.-]*[a-z0-9]$")
 # Texts of the same shape that are no codes: file names, hosts of examples, keys of the backends' own JSON.
 NO_CODES = re.compile(r"\.(toml|py|json|jsonl|example\.[a-z]+)$|^es\.example\.|^os\.name$|^file\.name$")
@@ -47,6 +48,9 @@ BACKENDS = {
     "otlp-grpc",
     "mimir",
     "victoriametrics",
+    "datadog",
+    "newrelic",
+    "statsd",
 }
 
 

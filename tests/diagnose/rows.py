@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from magictel.sandbox.datadog import API_KEY
+from magictel.sandbox.newrelic import LICENSE_KEY
+
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"
 BACKENDS = {
     "any": "elasticsearch",
@@ -20,6 +23,9 @@ BACKENDS = {
     "otlp-http": "otlp",
     "prometheus-otlp": "otlp",
     "otlp-grpc": "otlp",
+    "datadog": "datadog",
+    "newrelic": "newrelic",
+    "statsd": "statsd",
 }
 _CODE_ONLY = re.compile(r"\b([2-5]\d\d)\b")
 
@@ -48,7 +54,7 @@ class Row:
 
     @property
     def config(self) -> bool:
-        return self.code.startswith("config.")
+        return self.code in SETTINGS or self.code.startswith("config.")
 
     @property
     def options(self) -> Mapping[str, str]:
@@ -72,6 +78,8 @@ def _answer(row: Mapping[str, Any]) -> Row:
     decided = Row(f"{code} ({row['backend']})", code, row["retry"], exporter, row["phase"])
     if row["backend"] == "otlp-grpc":
         given: dict[str, Any] = {"text": f"{seen}: {body}" if body else seen, "body": body.encode(), "grpc": seen}
+    elif code == "dd.site.custom-domain":
+        given = {"status": 404, "headers": {"Content-Type": "text/html"}, "body": b"<html></html>"}
     elif row["phase"] in ("config", "dns", "tcp", "tls") or status is None or "httpx" in seen:
         given = {"text": f"{seen}: {body}" if body else seen}
         if code == "es.product.unknown":
@@ -111,6 +119,8 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "config.secret.non-ascii": {"api_key": "abc\u00a0defgh"},
     "config.secret.empty": {"api_key": " "},
     "config.secret.whitespace": {"api_key": "abc\ndefgh"},
+    "dd.site.custom-domain": {"site": "app.datadoghq.com", "api_key": API_KEY},
+    "nr.region": {"region": "us", "license_key": f"eu01xx{LICENSE_KEY[6:]}"},
 }
 """The settings behind the rows that are met before any request."""
 
@@ -125,6 +135,13 @@ LOOK_ALIKES = {
     "es.tls.http-on-https-port",
     "otlp.localhost-bind",
     "otlp.grpc.plain-to-tls",
+    "dd.site.custom-domain",
+    "dd.loss.timestamp",
+    "dd.loss.name",
+    "dd.loss.type",
+    "nr.region",
+    "nr.write.interval",
+    "nr.write.time",
 }
 """Rows whose very text is another row's too: the diagnosis may name them as alternatives, the ladder decides."""
 
@@ -141,15 +158,37 @@ ROUND_TRIP = frozenset(
         "es.write.tsdb-window",
         "es.write.shard-unavailable",
         "es.write.too-large",
+        "dd.write.too-large-text",
+        "dd.write.bad-payload",
+        "dd.write.timeout",
+        "dd.write.rate",
+        "nr.auth.invalid",
+        "nr.write.too-large",
+        "nr.write.header-missing",
+        "nr.write.rate",
+        "statsd.mtu",
     }
 )
 """What only a write meets: on the ladder, its last rung (`check --round-trip`)."""
+QUERIES = frozenset({"dd.auth.app-key", "nr.read.graphql-error"})
+"""What a query meets: the ladder's probe, and the read-back of its last rung."""
+TIMES = frozenset({"dd.loss.timestamp", "nr.write.time"})
+"""What is withheld before it is sent, since the backend would drop it in silence."""
+NO_DIAGNOSIS: Mapping[str, str] = {"statsd.silent": "nothing is seen, so nothing can be pasted"}
+NOW = "the ladder's sample has the time of now"
 NO_LADDER: Mapping[str, str] = {
     "es.write.duplicate": "the point is there: counted as delivered, so the round-trip rung goes on to read it back",
     "es.read.not-yet-visible": READ,
     "prom.rw.loss-labels": READ,
     "vm.loss.labels": READ,
     "vm.read.latency": READ,
+    "dd.auth.fake-202": READ,
+    "dd.loss.timestamp": NOW,
+    "dd.loss.name": READ,
+    "dd.loss.type": READ,
+    "nr.write.interval": READ,
+    "nr.write.time": NOW,
+    "statsd.silent": "the round-trip rung says verify.unsupported: StatsD cannot be read back",
 }
 NO_DELIVERY: Mapping[str, str] = {
     "https URL, server speaks plain http": "a handshake that times out: delivery does not ask in plain http, the ladder does",
@@ -162,4 +201,10 @@ NO_DELIVERY: Mapping[str, str] = {
     "prom.rw.loss-labels": READ,
     "vm.loss.labels": READ,
     "vm.read.latency": READ,
+    "dd.auth.app-key": READ,
+    "dd.auth.fake-202": READ,
+    "dd.loss.name": READ,
+    "dd.loss.type": READ,
+    "nr.write.interval": READ,
+    "nr.read.graphql-error": READ,
 }

@@ -7,7 +7,7 @@ import pytest
 
 from magictel.diagnose.diagnose import diagnose
 from magictel.diagnose.diagnosis import STANDS_WITH, Pasted
-from tests.diagnose.scripted import EXPORTERS, answering, climbed, exporter_at, raw
+from tests.diagnose.scripted import EXPORTERS, answering, at_the_edge, climbed, exporter_at, raw
 
 HTML = {"content-type": "text/html"}
 TEXT = {"content-type": "text/plain"}
@@ -247,6 +247,7 @@ def test_the_class_is_safe_and_the_sentence_readable(
 ) -> None:
     diagnosis = diagnose(EXPORTER[name], Pasted(status, headers, body.encode()))
     never = name == "otlp" and status not in (429, 502, 503, 504)  # by its specification
+    retry = {*retry, "backoff"} if at_the_edge(name, status, body) else retry
     assert diagnosis.retry in ({*retry, "no"} if never else retry), diagnosis
     assert diagnosis.outcome in STANDS_WITH[diagnosis.retry]
     assert diagnosis.outcome != "delivered"

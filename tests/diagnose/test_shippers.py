@@ -127,6 +127,15 @@ def test_a_word_of_prose_is_not_masked(text: str) -> None:
         "https://user:{}@host/",
         "ApiKey {}",
         "Authorization=Basic {}",
+        "DD-API-KEY: {}",
+        "DD-APPLICATION-KEY: {}",
+        "DD_API_KEY={}",
+        "DD_APP_KEY={}",
+        "POST https://api.datadoghq.com/api/v1/series?api_key={0}&application_key={0}",
+        "Api-Key: {}",
+        "X-License-Key: {}",
+        "NEW_RELIC_LICENSE_KEY={}",
+        "NEW_RELIC_USER_KEY={}",
     ],
 )
 @pytest.mark.parametrize("secret", ["dXNlcjpwYXNz", "Tr0ub4dor&3", "abcdef0123456789"])

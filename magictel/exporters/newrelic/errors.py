@@ -8,7 +8,7 @@ from magictel.http.error_rules import Rule
 RULES: tuple[Rule, ...] = (
     Rule(
         "nr.auth.invalid",
-        "{status}: New Relic does not accept the licence key",
+        "{status}: New Relic does not accept the licence key: {message}",
         "check NEW_RELIC_LICENSE_KEY (a licence key ends in NRAL), and the region",
         statuses=(401, 403),
     ),
@@ -19,6 +19,13 @@ RULES: tuple[Rule, ...] = (
         statuses=(400,),
     ),
     Rule(
+        "nr.write.too-large",
+        "{status}: the request is over New Relic's limit of 1 MB: {message}",
+        "set max_batch_bytes below the limit to avoid the extra attempt",
+        RetryClass.SPLIT,
+        statuses=(413,),
+    ),
+    Rule(
         "nr.write.header-missing",
         "{status}: a header that New Relic needs was removed on the way: {message}",
         "look for a proxy that removes Content-Type or Content-Length",
@@ -26,7 +33,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "nr.write.rate",
-        "{status}: New Relic limits the rate of requests or data points: {message}",
+        "{status}: throttled by New Relic's limit of requests or data points: {message}",
         "raise the export interval, or have the account's limit raised",
         RetryClass.AFTER_HEADER,
         statuses=(429,),

@@ -77,7 +77,7 @@ class StatsdExporter(Exporter[StatsdSettings]):
         except OSError as failure:
             self.close()
             return Attempted(self.refused_by_system(failure))
-        return Attempted(Unconfirmed("statsd.unconfirmed", "StatsD has no replies"), len(payload.body))
+        return Attempted(Unconfirmed("statsd.silent", "StatsD has no replies"), len(payload.body))
 
     def refused_by_system(self, failure: OSError) -> Outcome:
         """Return the outcome of an error of the operating system: the datagram did not leave, or nothing listens."""
@@ -148,7 +148,8 @@ class StatsdExporter(Exporter[StatsdSettings]):
                 proven = self._proven(probe)
         except OSError as failure:
             code, message = self._explained(failure)
-            remedy = "start the daemon or the agent, or correct host and port"
+            where = "socket" if self.settings.socket else "host and port"
+            remedy = f"start the daemon or the agent, or correct {where}"
             return Finding.failed(Rung.WRITE, code, message, remedy)
         return Finding.passed(Rung.WRITE, proven)
 
@@ -166,9 +167,11 @@ class StatsdExporter(Exporter[StatsdSettings]):
         """Return code and message of a failure."""
         reason = failure.strerror or str(failure)
         if failure.errno == errno.EMSGSIZE:
-            return "statsd.too-large", f"{self.endpoint()}: {reason}"
+            return "statsd.mtu", f"{self.endpoint()}: {reason.lower()}"
         if failure.errno in (errno.ECONNREFUSED, errno.ENOENT):
-            return "statsd.refused", f"{self.endpoint()}: nothing is listening ({reason.lower()})"
+            unix = self.settings.socket or failure.errno == errno.ENOENT
+            code = "statsd.uds" if unix else "statsd.refused"
+            return code, f"{self.endpoint()}: nothing is listening ({reason.lower()})"
         return "statsd.unreachable", f"{self.endpoint()}: {reason.lower()}"
 
 

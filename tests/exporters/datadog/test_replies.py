@@ -14,6 +14,7 @@ from magictel.http.wire import Reply, Request, Wire
 from magictel.model.finding import Finding
 from magictel.model.outcome import Delivered, Outcome, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 from magictel.sandbox.datadog import API_KEY, APP_KEY, DatadogEmulator
+from magictel.sandbox.faults import parse_faults
 from magictel.sandbox.server import Server
 from magictel.secrets.secret import Secret
 from tests.cli.running import magictel
@@ -39,13 +40,14 @@ def judge(status: int, body: str, headers: dict[str, str] | None = None) -> Outc
         (202, '{"status":"ok"}', Delivered, None),
         (202, "", Delivered, None),
         (202, '{"ingested":1}', Unconfirmed, "http.unconfirmed"),
+        (200, '{"status":"ok"}', Unconfirmed, "http.unconfirmed"),
         (200, "<html><body>Log in</body></html>", Rejected, None),
         (403, '{"status":"error","code":403,"errors":["Forbidden"]}', Rejected, "dd.auth.invalid"),
         (403, '{"errors":["API key required"]}', Rejected, "dd.auth.invalid"),
         (403, "<html><body>403 Forbidden</body></html>", Unavailable, "dd.edge"),
-        (413, "Payload too big", TooLarge, "http.too-large"),
+        (413, "Payload too big", TooLarge, "dd.write.too-large-text"),
         (400, '{"errors":["Payload is not in the expected format: x"]}', TooLarge, "dd.write.bad-payload"),
-        (408, '{"errors":["Request timeout"]}', Unavailable, None),
+        (408, '{"errors":["Request timeout"]}', Unavailable, "dd.write.timeout"),
         (429, '{"errors":["Too many requests"]}', Throttled, "dd.write.rate"),
         (503, "", Unavailable, None),
     ],
@@ -179,6 +181,15 @@ def test_the_command_asks_other_sites_by_its_option_only(monkeypatch: pytest.Mon
     assert (plain.code, asked.code, options) == (1, 1, [True])
     assert "set DD_SITE=datadoghq.eu" in asked.out
     assert magictel("check", "datadog", "--probe-other-sites", "--sandbox", folder=tmp_path).code == 2
+
+
+@pytest.mark.parametrize("reply", ["404 body='<html>not found</html>'", "302"])
+def test_the_address_of_the_web_application_is_named(reply: str, tmp_path: Path) -> None:
+    """Met through a proxy, so that nothing leaves this machine."""
+    with Server(DatadogEmulator(), faults=parse_faults(f"any {reply} forever")) as proxy:
+        environment = {"DD_API_KEY": API_KEY, "DD_URL": "http://app.datadoghq.com", "HTTP_PROXY": proxy.origin}
+        checked = magictel("check", "datadog", "--format", "json", folder=tmp_path, environment=environment)
+    assert "dd.site.custom-domain" in json.dumps(checked.document)
 
 
 def test_a_key_is_required_by_name(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def judge(status: int, body: str) -> Outcome:
         (404, "", Rejected, None),
         (408, "", Unavailable, None),
         (411, "", Rejected, "nr.write.header-missing"),
-        (413, "", TooLarge, None),
+        (413, "", TooLarge, "nr.write.too-large"),
         (429, "", Throttled, "nr.write.rate"),
         (500, "", Unavailable, None),
     ],

@@ -253,7 +253,7 @@ def test_check_of_a_unix_socket_knows_whether_a_process_listens(there: str, tmp_
         assert (ran.code, write["code"]) == (0, None)
         assert write["message"].startswith("a process listens at this socket")
     else:
-        expected = "statsd.unreachable" if there == "a stream" else "statsd.refused"
+        expected = "statsd.unreachable" if there == "a stream" else "statsd.uds"
         assert (ran.code, write["code"]) == (1, expected), write
 
 

@@ -33,6 +33,8 @@ _NO_KEY = "no application key is set, and an API key cannot query"
 class DatadogReadBack(HttpReadBack[DatadogProbes]):
     """Queries with the application key."""
 
+    errors = QUERY_RULES
+
     def __init__(self, exporter: DatadogProbes) -> None:
         super().__init__(exporter)
         self._limit = QueryLimit(exporter.clock, _MOST_QUERIES)

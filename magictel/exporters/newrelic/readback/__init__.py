@@ -7,6 +7,7 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import NumberDataPoint
 
+from magictel.exporters.newrelic.errors import QUERY_RULES
 from magictel.exporters.newrelic.limits import attributes_of, kind_of
 from magictel.exporters.newrelic.probes import NewRelicProbes
 from magictel.exporters.newrelic.readback import discarded, recordings
@@ -30,6 +31,8 @@ _SELECT = {
 
 class NewRelicReadBack(HttpReadBack[NewRelicProbes]):
     """Queries with the user key."""
+
+    errors = QUERY_RULES
 
     def __init__(self, exporter: NewRelicProbes) -> None:
         super().__init__(exporter)
