@@ -14,6 +14,7 @@ import os
 import pickle
 import socket
 import threading
+import time
 import traceback
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from typing import Any
 import pytest
 
 from magictel.cli.main import run
+from magictel.registry.entry_points import load
 from magictel.reporters.formats import KINDS
 from magictel.sandbox.server import Server
 from tests.emulators.elasticsearch import ElasticsearchEmulator, Security
@@ -40,6 +42,17 @@ _KINDS = (
     "optionheader",
 )
 POINT = {"timeUnixNano": "1795000000000000000", "asDouble": 1.5}
+_OURS = (
+    "ELASTICSEARCH_",
+    "PROMETHEUS_",
+    "OPENSEARCH_",
+    "MAGICTEL_",
+    "ENABLED_",
+    "OTEL_",
+    "DD_",
+    "DATADOG_",
+    "NEW_RELIC_",
+)
 _TAIL = '/+="&%{~'
 
 
@@ -184,6 +197,10 @@ ECHOES: dict[str, Callable[[bytes], bytes]] = {
     ),
     "spelled page": _http("500 Oops", "text/plain", _spelled),
     "taken": _http("200 OK", "application/json", lambda got: json.dumps({"message": _spelled(got).decode()}).encode()),
+    "accepted": _http(
+        "202 Accepted", "application/json",
+        lambda got: json.dumps({"valid": True, "status": "error", "errors": [{"message": _spelled(got).decode()}]}).encode(),
+    ),
     "crash": _http("500 Internal Server Error", "text/plain", _head),
     "redirect": _http(
         "302 Found", "text/plain", lambda got: b"", lambda got: b"Location: http://elsewhere/?" + _authorization(got) + b"\r\n"
@@ -228,7 +245,7 @@ ROADS = ["good", "wrong password", "refused", "tls", *ECHOES]
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
     """Plants everything for an origin; the `--set` options that go with it."""
     for name in list(os.environ):
-        if name.startswith(("ELASTICSEARCH_", "PROMETHEUS_", "OPENSEARCH_", "MAGICTEL_", "ENABLED_", "OTEL_")):
+        if name.startswith(_OURS):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "400")
@@ -386,6 +403,7 @@ ALONE = [
     ["check"],
     ["check", "--format=json"],
     ["send-sample", "--no-verify", "--force", "--deadline=300ms", "--format=json"],
+    ["send-sample", "--within=100ms", "--force", "--deadline=300ms", "--debug"],
     ["send-sample", "--dry-run"],
     ["config", "show", "--origin"],
     ["init", "--dry-run", "--config=x.toml"],
@@ -400,13 +418,19 @@ VARIABLES = [
     ("prometheus-remote-write", {"PROMETHEUS_REMOTE_WRITE_USERNAME": "ada", "PROMETHEUS_REMOTE_WRITE_PASSWORD": secret("variable")}),
     ("prometheus-remote-write", {"PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN": secret("variable")}),
     ("prometheus-remote-write", {"PROMETHEUS_REMOTE_WRITE_HEADERS": "X-Token=" + secret("variable")}),
+    ("datadog", {"DD_API_KEY": secret("variable")}),
+    ("datadog", {"DD_API_KEY": "0" * 32, "DD_APP_KEY": secret("variable")}),
+    ("datadog", {"DD_API_KEY": "0" * 32, "DATADOG_HEADERS": "X-Token=" + secret("variable")}),
+    ("newrelic", {"NEW_RELIC_LICENSE_KEY": secret("variable")}),
+    ("newrelic", {"NEW_RELIC_LICENSE_KEY": "0" * 36 + "NRAL", "NEW_RELIC_USER_KEY": secret("variable"), "NEW_RELIC_ACCOUNT_ID": "7"}),
 ]  # fmt: skip
+ADDRESSES = {"datadog": ("DD_DD_URL",), "newrelic": ("NEW_RELIC_URL", "NEW_RELIC_QUERY_URL")}
 
 
 @pytest.mark.parametrize(
     ("exporter", "variables"), VARIABLES, ids=lambda value: value if isinstance(value, str) else "-".join(value)
 )
-@pytest.mark.parametrize("name", ["refusal", "no http"])
+@pytest.mark.parametrize("name", ["refusal", "accepted", "no http"])
 def test_no_secret_of_a_variable_is_shown(
     exporter: str,
     variables: dict[str, str],
@@ -421,7 +445,9 @@ def test_no_secret_of_a_variable_is_shown(
         (tmp_path / "magictel.toml").unlink()
         monkeypatch.delenv("MAGICTEL_CONFIG")
         prefix = exporter.upper().replace("-", "_")
-        monkeypatch.setenv(f"{prefix}_URL", origin + ("/api/v1/write" if "remote" in exporter else ""))
+        for variable in ADDRESSES.get(exporter, (f"{prefix}_URL",)):
+            monkeypatch.setenv(variable, origin + ("/api/v1/write" if "remote" in exporter else ""))
+        prefix = "NEW_RELIC" if exporter == "newrelic" else prefix
         monkeypatch.setenv(f"{prefix}_TIMEOUT", "1")
         monkeypatch.setenv(f"{prefix}_BACKOFF_INITIAL", "10ms")
         for key, value in variables.items():
@@ -477,6 +503,14 @@ MISTAKES = [
     {"ELASTICSEARCH_PROXY": f"http://ada:{urllib.parse.quote(secret('address'), safe='')}@proxy:99999"},
     {"ELASTICSEARCH_PROXY": f"socks9://ada:{urllib.parse.quote(secret('address'), safe='')}@proxy:1"},
     {"ELASTICSEARCH_CA_FILE": "/nowhere", "ELASTICSEARCH_BEARER_TOKEN": secret("address"), "ELASTICSEARCH_URL": "https://localhost:9"},
+    {"DD_API_KEY": "0" * 32, "DD_URL": "https://localhost:9/?api_key=" + secret("address")},
+    {"DD_API_KEY": "0" * 32, "DD_URL": f"https://localhost:9/api/v1/series?api_key={urllib.parse.quote(secret('address'), safe='')}&x=1"},
+    {"DD_API_KEY": secret("address") + "\nX-Injected: 1"},
+    {"DD_API_KEY": "0" * 32, "DD_APP_KEY": secret("address") + "ü"},
+    {"DD_API_KEY": secret("address"), "DD_SITE": "app.datadoghq.com"},
+    {"NEW_RELIC_LICENSE_KEY": "NRAK-" + secret("address")},
+    {"NEW_RELIC_LICENSE_KEY": secret("address"), "NEW_RELIC_USER_KEY": secret("file")},
+    {"NEW_RELIC_LICENSE_KEY": "0" * 36 + "NRAL", "NEW_RELIC_QUERY_URL": "https://localhost:9/?Api-Key=" + secret("address")},
 ]  # fmt: skip
 
 
@@ -492,6 +526,8 @@ def test_no_secret_is_shown_beside_a_mistake(
     planted("http://127.0.0.1:9")
     (tmp_path / "magictel.toml").unlink()
     monkeypatch.delenv("MAGICTEL_CONFIG")
+    prefix = next(iter(variables)).partition("_")[0]
+    exporter = {"DD": "datadog", "NEW": "newrelic"}.get(prefix, "elasticsearch")
     for key, value in variables.items():
         monkeypatch.setenv(key, value)
     for command in (
@@ -502,31 +538,36 @@ def test_no_secret_is_shown_beside_a_mistake(
         ["send-sample", "--no-verify", "--deadline=200ms"],
         ["send-sample", "--dry-run"],
     ):
-        assert not leaks(printed.by(*command, "elasticsearch"), ["address", "file"]), command
+        assert not leaks(printed.by(*command, exporter), ["address", "file"]), command
     for command in (["list"], ["init", "--dry-run"], ["init", "--dry-run", "--format=json"]):
         assert not leaks(printed.by(*command), ["address", "file"]), command
-    from magictel.exporters.elasticsearch import ElasticsearchExporter
-
     caplog.clear()
-    exporter = ElasticsearchExporter(environment=variables)
-    exporter.shutdown(0)
-    assert not leaks(caplog.text + repr(exporter.unusable) + str(exporter.unusable), ["address", "file"])
+    sender = load(exporter)(environment=variables)
+    sender.shutdown(0)
+    assert not leaks(caplog.text + repr(sender.unusable) + str(sender.unusable), ["address", "file"])
 
 
+OBJECTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "elasticsearch": lambda: {"url": ["http://ada:" + urllib.parse.quote(secret("address"), safe="") + "@127.0.0.1:9"]},
+    "datadog": lambda: {"url": "http://127.0.0.1:9", "api_key": _secret("address"), "app_key": _secret("option")},
+    "newrelic": lambda: {
+        "url": "http://127.0.0.1:9", "license_key": _secret("address"), "user_key": _secret("option"), "account_id": 7,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OBJECTS)
 def test_objects_show_no_secret_and_are_not_pickled(
-    planted: Callable[[str], list[str]], caplog: pytest.LogCaptureFixture
+    name: str, planted: Callable[[str], list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    from magictel.exporters.elasticsearch import ElasticsearchExporter
     from tests.delivery.points import collection
 
+    places = ["address", "header", "option"]
     caplog.set_level(logging.DEBUG)
-    settings = ElasticsearchExporter.Settings(
-        url=["http://ada:" + urllib.parse.quote(secret("address"), safe="") + "@127.0.0.1:9"],
-        headers={"X-Token": _secret("header")},
-        retry_budget=0.0,
-    )
-    exporter = ElasticsearchExporter(settings)
-    request, body = next(iter(exporter.requests(collection([1]))))
+    exporter_class = load(name)
+    settings = exporter_class.Settings(**OBJECTS[name](), headers={"X-Token": _secret("header")}, retry_budget=0.0)
+    exporter = exporter_class(settings)
+    request, body = next(iter(exporter.requests(collection([0], time.time_ns()))))
     exporter.export(collection([1, 2]))
     shown: list[Any] = [
         exporter,
@@ -540,15 +581,15 @@ def test_objects_show_no_secret_and_are_not_pickled(
     ]
     for document in shown:
         for text in (repr(document), str(document), f"{document}", f"{document!r:>10}"):
-            assert not leaks(text, ["address", "header"]), type(document)
-    assert not leaks(body.decode(), ["address", "header"])
+            assert not leaks(text, places), type(document)
+    assert not leaks(body.decode("latin-1"), places)
     for part in (exporter, settings):
         with pytest.raises(TypeError):
             pickle.dumps(part)
     exporter.shutdown(0)
     quoting = ValueError(settings, exporter)
-    assert not leaks("".join(traceback.format_exception(quoting)), ["address", "header"])
-    assert not leaks(caplog.text, ["address", "header"])
+    assert not leaks("".join(traceback.format_exception(quoting)), places)
+    assert not leaks(caplog.text, places)
 
 
 def _secret(place: str) -> Any:

@@ -31,6 +31,9 @@ _PREFIXES = (
         "AKIA",
         "ASIA",
         "NRAK-",
+        "NRII-",
+        "NRAL",
+        "ddapp_",
         "eyJ",
         "sk-",
         "AIza",
@@ -69,6 +72,7 @@ _TOKEN = (
     r"|(?:sk|rk)_(?:live|test)_(?=[a-z]{0,64}[0-9A-Z])[A-Za-z0-9]{16,}|(?:glc_|whsec_|sntry[su]_)[A-Za-z0-9+/=_-]{32,}"
     r"|(?:dckr_pat_|sq0(?:atp|csp|idp)-|hv[sbr]\.|ya29\.|figd_)(?=[a-z_-]{0,64}[0-9A-Z])[A-Za-z0-9_-]{20,}"
     r"|(?:nvapi-|pypi-)[A-Za-z0-9_-]{50,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|xapp-\d-[A-Z0-9]{8,}-\d+-[a-z0-9]{16,}"
+    r"|(?:NRII-|ddapp_)(?=[a-z_-]{0,64}[0-9A-Z])[A-Za-z0-9_-]{16,}|(?:[a-z]{2}\d\dxx)?[0-9a-f]{26,40}NRAL(?![A-Za-z0-9])"
     r"|(?:AKIA|ASIA|NRAK-)[A-Z0-9]{16,}|AIza[A-Za-z0-9_-]{35}"
     r"|do[opr]_v1_[0-9a-f]{64}|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|dapi[0-9a-f]{32}|key-[0-9a-f]{32}|SK[0-9a-f]{32}"
     r"|PMAK-[0-9a-f]{24}-[0-9a-f]{34}|AGE-SECRET-KEY-1[0-9A-Z]{58}|\d{8,10}:AA[A-Za-z0-9_-]{33}"
@@ -82,7 +86,8 @@ _TOKEN = (
 One begins where a word begins, or after an escape (`\\n`, `%3D`): `highs_of_the_last_24_hours` contains none.
 """
 _KEYED = re.compile(
-    r"(?P<head>\b(?P<key>authorization|api[-_]?key|password|passwd|secret|(?:access|refresh|bearer|auth)?[-_]?token)\b"
+    r"(?P<head>(?<![A-Za-z0-9])(?P<key>authorization|(?:api|app|application|license|licence|insert|user)[-_]?key|password|passwd|secret|"
+    r"(?:access|refresh|bearer|auth)?[-_]?token)\b"
     r"(?P<sign>['\"]?\s*[:=]\s*[bu]?['\"]?)(?:(?:basic|bearer|apikey|api-token)\s+)?)(?P<value>[^\s'\",@\[{]{6,})",
     re.IGNORECASE,
 )

@@ -311,6 +311,10 @@ TOKENS = {
     "Slack": "xoxb-123456789012-123456789012-AbCdEfGh",
     "AWS": "AKIAIOSFODNN7EXAMPLE",
     "New Relic": "NRAK-ABCDEFGHIJ0123456789ABCDEFG",
+    "a licence key of New Relic": "0123456789abcdef0123456789abcdef0123NRAL",
+    "a European licence key": "eu01xx456789abcdef0123456789abcdef01NRAL",
+    "an insert key": f"NRII-{RANDOM}_{RANDOM}",
+    "an application key of Datadog": f"ddapp_{RANDOM}R4nd0mR4nd",
     "JWT": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
 }
 
@@ -335,7 +339,8 @@ def test_a_token_of_a_well_known_shape_is_masked_although_nobody_configured_it(k
         "glpat-is-how-tokens-of-gitlab-begin", "xoxb-tokens-are-those-of-bots", "AKIA0123", "AKIAmixedCaseIsNoKeyAtAll00",
         "eyJ is base64 of an object", "eyJhIjoiYSBsb25nIG9iamVjdCBpbiBiYXNlNjQifQ==", "MAKING_ASIAN_MARKETS",
         "highs_of_the_last_24_hours_total", "thoughp_4connections_established", "SEASIA0123456789ABCDEFGH",
-        "github_pat_ followed by words", "a.b.c 1.2.3 magictel.exporters",
+        "github_pat_ followed by words", "a.b.c 1.2.3 magictel.exporters", "a licence key ends in NRAL", "the ddapp_requests_in_the_queue",
+        "NRII-is-how-insert-keys-begin", "licenceNRAL",
     ],
 )  # fmt: skip
 def test_words_that_begin_like_a_token_stay(text: str) -> None:

@@ -6,6 +6,7 @@ import base64
 import copy
 import json
 import pickle
+import time
 import urllib.parse
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magictel.exporters.datadog import DatadogExporter
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
+from magictel.exporters.newrelic import NewRelicExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.http.wire import Reply, Request
 from magictel.plugin.exporter import Exporter
@@ -111,20 +114,25 @@ class Cutting:
         pass
 
 
-@pytest.mark.parametrize("kind", [ElasticsearchExporter, OpenSearchExporter, PrometheusRemoteWriteExporter])
+@pytest.mark.parametrize(
+    "kind",
+    [ElasticsearchExporter, OpenSearchExporter, PrometheusRemoteWriteExporter, DatadogExporter, NewRelicExporter],
+)
 @pytest.mark.parametrize("shape", ["text", "error", "items"])
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
 def test_what_a_backend_says_back_is_nowhere_in_a_receipt_wherever_it_is_cut(
     kind: type[Exporter[Any]], shape: str, status: int
 ) -> None:
-    url: Any = "http://127.0.0.1:9/api/v1/write"
-    settings = kind.Settings(
-        url=url if kind is PrometheusRemoteWriteExporter else [url],
-        bearer_token=Secret(VALUE),
-    )
+    url = "http://127.0.0.1:9/api/v1/write"
+    key = {DatadogExporter: "api_key", NewRelicExporter: "license_key"}.get(kind, "bearer_token")
+    given: dict[str, Any] = {
+        "url": [url] if kind in (ElasticsearchExporter, OpenSearchExporter) else url,
+        key: Secret(VALUE),
+    }
+    settings = kind.Settings(**given)
     for before in range(status % 9, 420, 9):
         exporter = kind(settings, transport=Cutting(status, before, shape))
-        receipt = exporter.deliver(collection([0, 1, 3]), seconds=0)
+        receipt = exporter.deliver(collection([0, 1, 3], time.time_ns()), seconds=0)
         exporter.shutdown(0)
         assert receipt.balanced
         shown = repr(receipt)
