@@ -34,15 +34,37 @@ url = "{os}"
 [targets.prod-prom]
 exporter = "prometheus-remote-write"
 url = "{prom}"
+
+[targets.prod-dd]
+exporter = "datadog"
+url = "{dd}"
+api_key = "0123456789abcdef0123456789abcdef"
+app_key = "0123456789abcdef0123456789abcdef01234567"
+
+[targets.prod-nr]
+exporter = "newrelic"
+url = "{nr}"
+query_url = "{nr}"
+license_key = "0123456789abcdef0123456789abcdef0123NRAL"
+user_key = "NRAK-0123456789ABCDEF0123456789A"
+account_id = 1234567
 """
-TARGETS = {"prod-es": "elasticsearch", "prod-os": "opensearch", "prod-prom": "prometheus-remote-write"}
-BY_PAGE = TARGETS | {"prod-otlp": "otlp", "prod-page": "prometheus"}
+TARGETS = {
+    "prod-es": "elasticsearch",
+    "prod-os": "opensearch",
+    "prod-prom": "prometheus-remote-write",
+    "prod-dd": "datadog",
+    "prod-nr": "newrelic",
+}
+BY_PAGE = TARGETS | {"prod-otlp": "otlp", "prod-page": "prometheus", "prod-statsd": "statsd"}
 _BLANK = re.compile(r"\b(?:TARGET|EXPORTER|HOST|PORT)\b")
 NOT_OF_A_TARGET = ("usage.", "source.", "sandbox.", "foreign.", "es.product.other")
 """Pages whose command is about no target, or about another exporter on purpose."""
 ANOTHER_EXPORTER = dict.fromkeys(("es.product.unknown", "es.write.require-data-stream-old"), "opensearch")
 """Pages whose remedy is to use another exporter."""
-_OF_NO_TARGET_HERE = ("dd.", "nr.", "statsd.", "file.", "console.")
+_OF_NO_TARGET_HERE = ("file.", "console.")
+_SERVERS = ("es.", "os.", "page.", "prom.", "otlp.", "mimir.", "vm.")
+_SERVICES = {"datadog": "dd.", "newrelic": "nr.", "statsd": "statsd."}
 OTHERS = {
     "elasticsearch": ("page.", "prom.", "mimir.", "vm.", "os.", "otlp."),
     "opensearch": ("page.", "prom.", "mimir.", "vm.", "es.", "otlp."),
@@ -112,9 +134,11 @@ def pointed_at(script: str, folder: Path) -> Iterator[None]:
             es=environment["ELASTICSEARCH_URL"],
             os=environment["OPENSEARCH_URL"],
             prom=environment["PROMETHEUS_REMOTE_WRITE_URL"],
+            dd=environment["DD_DD_URL"],
+            nr=environment["NEW_RELIC_URL"],
         )
         if "ELASTICSEARCH_CA_FILE" in environment:
-            text = re.sub(r'(url = "https.*)', rf'\1\nca_file = "{environment["ELASTICSEARCH_CA_FILE"]}"', text)
+            text = re.sub(r'(\nurl = "https.*)', rf'\1\nca_file = "{environment["ELASTICSEARCH_CA_FILE"]}"', text)
         (folder / "magictel.toml").write_text(text)
         yield
 
@@ -148,7 +172,7 @@ def test_every_remedy_of_a_send_can_be_followed(script: str, tmp_path: Path) -> 
 )
 def test_every_remedy_of_a_wrong_address_can_be_followed(url: str, tmp_path: Path) -> None:
     address = url.format(dead=refused())
-    (tmp_path / "magictel.toml").write_text(FILE.format(es=address, os=address, prom=address))
+    (tmp_path / "magictel.toml").write_text(FILE.format(es=address, os=address, prom=address, dd=address, nr=address))
     for command in ("check", "send-sample"):
         ran = magictel(command, *TARGETS, "--format", "json", "--config", "magictel.toml", folder=tmp_path)
         assert ran.code in (1, 78)
@@ -164,7 +188,8 @@ def test_what_a_page_says_first_can_be_followed_for_any_target(code: str, tmp_pa
     assert page is not None
     finding = Finding.failed(Rung.HTTP, code, "it failed", page.first)
     for target, exporter in BY_PAGE.items():
-        if code.startswith((*OTHERS[exporter], *_OF_NO_TARGET_HERE)):
+        services = [family for name, family in _SERVICES.items() if name != exporter]
+        if code.startswith((*OTHERS.get(exporter, _SERVERS), *services, *_OF_NO_TARGET_HERE)):
             continue
         blanks = Blanks({target: exporter})
         blanks.fill(ClimbStarted(target, exporter, "https://es.example.net:9243", final=True))
