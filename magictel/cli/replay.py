@@ -122,7 +122,7 @@ def command(
         within=within,
         timing=timing,
     )
-    twice = verify or loop > 1 or replay_options.speed is not None or replay_options.shift == "now"
+    twice = verify or loop > 1 or from_point > 0 or replay_options.speed is not None or replay_options.shift == "now"
     try:
         with (
             Interrupts() as interrupts,

@@ -59,6 +59,9 @@ class Reading:
         cut = self._cut(self.gathering)
         first = next(cut, None)
         points, wanted = self.gathering.points, self._options.from_point
+        if first is not None and wanted:  # series continue from what was sent before, which is read again
+            self.gathering = Gathering(wanted, history=True)
+            return self._cut(self.gathering)
         if first is not None:
             return chain((first,), cut)
         passing = " that matches the filter" if self._options.filter else ""
@@ -80,7 +83,7 @@ class Reading:
 
     def again(self) -> Iterator[Slice]:
         """Return the same slices again."""
-        return self._cut(Gathering(self._options.from_point))
+        return self._cut(Gathering(self._options.from_point, history=True))
 
     def paced(self, slices: Iterator[Slice]) -> Iterator[Slice]:
         """Yield each slice when it is due: at once, or at the recorded speed times `speed`."""
@@ -91,6 +94,9 @@ class Reading:
         begin: float | None = None
         oldest = self._span.oldest + self.shift * 1_000_000 - (self._options.loop - 1) * self._period
         for piece in slices:
+            if piece.sent_before:
+                yield piece
+                continue
             due = (piece.newest - oldest) / _SECOND / speed
             if begin is None:
                 begin = self._clock.monotonic() - (due if self._options.from_point else 0.0)

@@ -90,6 +90,9 @@ class Lane:
             self.exporter.close()  # the checks left connections open: a timed delivery opens its own
             self.exporter.observers.add(self.watch)
         while (piece := self.queue.get()) is not None and not self._halted.is_set():
+            if piece.sent_before:
+                self.exporter.learn(piece.data)
+                continue
             self.open = piece
             receipt = self._delivered(piece)
             self.open = None

@@ -81,6 +81,14 @@ class PayloadEncoder(Configured[S], Authored[S]):
         self.encoder.begin_recording()
 
     @final
+    def learn(self, data: MetricsData) -> None:
+        """Learn points of a recording that were sent before: deltas and totals of later points continue from them."""
+        temporality = self.deltas or self.totals
+        if temporality is not None:
+            for _ in temporality.convert(part for part in self._possible(data) if isinstance(part, Group)):
+                pass
+
+    @final
     def payloads(self, data: Prepared | MetricsData) -> Iterator[Payload | Withheld]:
         """Yield a collection's payloads, uncompressed, within the limits of their routes, and the reasons for points left out.
 

@@ -77,13 +77,14 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A batch of neighbouring points, and the position of the last one among all sent points."""
+    """A batch of neighbouring points, and the position of the last one among all points."""
 
     data: MetricsData
     points: int
     until: int
     newest: int
     """Unix nanoseconds."""
+    sent_before: bool = False
 
 
 class Interned(dict[bytes, V]):
@@ -181,9 +182,10 @@ _Gathered = dict[int, tuple[Head, list[Sequence[Point]], list[Sequence[int]]]]
 
 @dataclass(slots=True)
 class Gathering:
-    """A builder of slices from parts. The first `skip` points are skipped (they were sent before)."""
+    """A builder of slices from parts. The first `skip` points were sent before: left out, or with `history` in slices of their own."""
 
     skip: int = 0
+    history: bool = False
     points: int = 0
     """Points seen so far, skipped or not."""
     series: SeriesCount = field(default_factory=SeriesCount)
@@ -194,20 +196,17 @@ class Gathering:
         count = 0
         for batch in batches:
             for part in batch:
-                points, keys = part.points, part.keys
-                self.points += len(points)
-                over = self.skip - (self.points - len(points))
+                rest, over = part, self.skip - self.points
                 if over > 0:
-                    points, keys = points[over:], keys[over:]
-                if not points:
-                    continue
-                entry = gathered.get(id(part.head))
-                if entry is None:
-                    gathered[id(part.head)] = (part.head, [points], [keys])
-                else:
-                    entry[1].append(points)
-                    entry[2].append(keys)
-                count += len(points)
+                    before = Part(part.head, part.points[:over], part.keys[:over])
+                    rest = Part(part.head, part.points[over:], part.keys[over:])
+                    self.points += len(before.points)
+                    count += _add(gathered, before) if self.history else 0
+                    if count and self.points == self.skip:
+                        yield self._slice(gathered, count)
+                        gathered, count = {}, 0
+                self.points += len(rest.points)
+                count += _add(gathered, rest)
             if count >= size:
                 yield self._slice(gathered, count)
                 gathered, count = {}, 0
@@ -235,4 +234,13 @@ class Gathering:
             )
             for first, scopes in resources.values()
         ]
-        return Slice(MetricsData(resource_metrics), count, self.points, newest)
+        return Slice(MetricsData(resource_metrics), count, self.points, newest, self.points <= self.skip)
+
+
+def _add(gathered: _Gathered, part: Part) -> int:
+    """Add a part to the others of its metric, and return its number of points."""
+    if part.points:
+        _, points, keys = gathered.setdefault(id(part.head), (part.head, [], []))
+        points.append(part.points)
+        keys.append(part.keys)
+    return len(part.points)
