@@ -128,7 +128,8 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
         diagnosis = replace(
             diagnosis, message=f"{what} proves no storage; magictel send-sample shows whether it arrives"
         )
-    if during == "read" and getattr(exporter.ReadBack, "errors", ()) and (not reply.ok or failure_within(reply)):
+    rules = issubclass(exporter.ReadBack, HttpReadBack) and exporter.ReadBack.errors
+    if during == "read" and rules and (not reply.ok or failure_within(reply)):
         return _read_back(exporter, reply, diagnosis)
     open_question = exporter.unverified_code(reply) if reply.ok else None
     reading = open_question is not None and explain(open_question) is not None
