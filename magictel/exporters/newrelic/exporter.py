@@ -44,6 +44,7 @@ class NewRelicExporter(NewRelicProbes):
         "Points older than 48 hours or more than 24 hours ahead are withheld: New Relic would drop them in silence.",
         "Names have 255 characters at most, values of attributes 4096: longer values are cut. Lists become text.",
         "A point has 150 attributes at most, with those of its resource: one with more is rejected.",
+        "OTLP does not recognise repeats: a request that is sent again after a lost reply may be stored twice.",
         "Negative counts are rejected, and so are series that differ only in what is reserved or cut: New Relic would merge them.",
         "Deltas without a start time get an interval of 1 ms: New Relic needs one, and sums do not depend on it.",
         "NaN and infinity are withheld. Exemplars and descriptions are not sent.",
@@ -78,7 +79,7 @@ class NewRelicExporter(NewRelicProbes):
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Return the outcome: accepted is all that a reply can say."""
-        if self.in_otlp and reply.status not in (401, 403, 429):
+        if self.in_otlp and reply.ok:
             return otlp_response.judge(payload.points, reply, self.clock.now(), self.products)
         return judge(reply, self.clock.now(), self.products)
 
