@@ -30,7 +30,9 @@ class QueryLimit:
         if self._left <= 0:
             message = f"the read-back has used its {self._most} queries: the other points were not compared"
             return Unreadable(
-                "verify.too-many-queries", message, "verify a shorter recording: the first lines of the file"
+                "verify.too-many-queries",
+                message,
+                "verify a shorter recording, or only some metrics of it: --filter name=PATTERN",
             )
         self._left -= 1
         answer = question()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from magictel.catalogue.retry import RetryClass
 from magictel.http.error_rules import Rule
 
@@ -39,7 +41,15 @@ RULES: tuple[Rule, ...] = (
         statuses=(429,),
     ),
 )
+_BUSY = re.compile(r"rate.?limit|too.?many|time.?d? ?out", re.IGNORECASE)
 QUERY_RULES: tuple[Rule, ...] = (
+    Rule(
+        "nr.query.rate",
+        "{status}: New Relic limits queries, or a query took too long: {said}",
+        "wait a minute",
+        RetryClass.POLL,
+        when=lambda error: error.status == 429 or (error.status == 200 and bool(_BUSY.search(error.words["said"]))),
+    ),
     Rule(
         "nr.auth.user-key",
         "{status}: New Relic does not accept the user key for queries: {said}",

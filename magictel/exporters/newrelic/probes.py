@@ -80,7 +80,14 @@ class NewRelicProbes(HttpExporter[NewRelicSettings]):
         )
         variables = {"account": self.settings.account_id, "nrql": query}
         body = {"query": graph, "variables": variables}
-        answer = ask(self.query_wire(), GRAPHQL, QUERY_RULES, body=body, accept=lambda reply: not reply.get("errors"))
+        answer = ask(
+            self.query_wire(),
+            GRAPHQL,
+            QUERY_RULES,
+            body=body,
+            accept=lambda reply: not reply.get("errors"),
+            masked=False,  # attributes are compared
+        )
         if isinstance(answer, Unreadable):
             return answer
         rows: list[dict[str, Any]] = answer["data"]["actor"]["account"]["nrql"]["results"]

@@ -167,6 +167,25 @@ def test_what_new_relic_discards_later_is_lost_for_its_own_reason(
     assert (sent.code != 0, target["outcome"], target["code"]) == (True, "lost", code)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (429, "", "nr.query.rate"),
+        (200, '{"errors":[{"message":"NRDB:1109 Query rate limit exceeded"}]}', "nr.query.rate"),
+        (200, '{"errors":[{"message":"Access denied."}]}', "nr.read.graphql-error"),
+    ],
+)
+def test_a_query_without_an_answer_leaves_the_points_unverified(
+    status: int, body: str, code: str, tmp_path: Path
+) -> None:
+    fault = f"probe ok x2, then ok, then probe {status} body='{body}' forever"
+    with serving(faults=fault) as (server, exporter):
+        result = replayed(exporter, recording(tmp_path, moments=1), force=True)
+    assert (result.outcome, result.code) == (SendOutcome.UNVERIFIED, code), list(server.requests)
+    assert result.verification is not None
+    assert result.verification.unverified == 6
+
+
 def test_events_of_other_requests_explain_nothing(tmp_path: Path) -> None:
     with serving(lose) as (server, exporter):
         event = {"category": "BadRequest", "message": "x", "requestId": "other", "timestamp": 1 << 50}

@@ -132,8 +132,10 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
         """Return the series that queries show."""
         address = f"{QUERY}?{urllib.parse.urlencode({'from': since, 'to': until, 'query': text})}"
         wire = self.exporter.query_wire()
-        answer = self._limit.ask(
-            lambda: ask(wire, address, QUERY_RULES, accept=lambda reply: reply.get("status", "ok") == "ok")
+        answer = self._limit.ask(  # not masked: tags are compared
+            lambda: ask(
+                wire, address, QUERY_RULES, accept=lambda reply: reply.get("status", "ok") == "ok", masked=False
+            )
         )
         return answer if isinstance(answer, Unreadable) else answer.get("series") or []
 
