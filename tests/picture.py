@@ -20,7 +20,20 @@ _COLUMNS = 80
 
 
 def on_terminal(*words: str, columns: int = _COLUMNS, **environment: str) -> str:
-    """Return what a command writes to a terminal, colours and all, in an environment that enables nothing."""
+    """Return what a command writes to a terminal, colours and all, in an environment that enables nothing. It succeeds."""
+    code, shown = ran_on_terminal(*words, columns=columns, **environment)
+    assert code == 0, shown
+    return shown
+
+
+def ran_on_terminal(
+    *words: str,
+    columns: int = _COLUMNS,
+    errors: int = subprocess.DEVNULL,
+    folder: Path | None = None,
+    **environment: str,
+) -> tuple[int, str]:
+    """Return a command's exit code, and what it writes to a terminal; `errors`: where standard error goes."""
     main, terminal = pty.openpty()
     variables = {
         "PATH": os.environ["PATH"],
@@ -32,7 +45,13 @@ def on_terminal(*words: str, columns: int = _COLUMNS, **environment: str) -> str
     }
     command = [sys.executable, "-m", "magictel", *words]
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=terminal, stderr=subprocess.DEVNULL, env=variables, close_fds=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+        stderr=errors,
+        env=variables,
+        cwd=folder,
+        close_fds=True,
     ) as process:
         os.close(terminal)
         shown = bytearray()
@@ -46,8 +65,7 @@ def on_terminal(*words: str, columns: int = _COLUMNS, **environment: str) -> str
             shown += piece
         process.wait(300)
     os.close(main)
-    assert process.returncode == 0, shown
-    return shown.decode().replace("\r\n", "\n")
+    return process.returncode, shown.decode().replace("\r\n", "\n")
 
 
 def drawn() -> str:
