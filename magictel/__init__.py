@@ -61,6 +61,7 @@ Where to look first; `NAME` is a backend, and every backend has the same file na
     exit codes, failures      cli.exit_codes, cli.errors
     unknown keys, variables   settings.reading (keys: an error), settings.warnings (variables)
     `runtime.start()`         runtime.application; its targets: runtime.targets; the connection test: runtime.connection
+    health of an application  model.health, runtime.health; over HTTP: runtime.health_page; `magictel status`: operations.status
     plugins' entry points     registry.entry_points
 
 The data's path: `MetricsData` → `prepare`, once a collection (`redaction` → `possible` → `totals` → `deduplicate` → `convert` →
