@@ -64,7 +64,13 @@ SLOW = frozenset(
             "cli/test_replay.py",
         ),
         *("cli/test_remedies_followed.py", "cli/test_reports.py", "cli/test_send_sample.py", "cli/test_signals.py"),
-        *("delivery/test_ledger_property.py", "delivery/test_storm.py", "exporters/test_console.py"),
+        *(
+            "delivery/test_ledger_property.py",
+            "delivery/test_spool_kill.py",
+            "delivery/test_spool_seeds.py",
+            "delivery/test_storm.py",
+            "exporters/test_console.py",
+        ),
         *("ladder/test_within_time.py", "operations/test_replay_proof.py", "test_exporter_sdk.py"),
         *("test_first_export.py", "test_readme.py", "test_readme_ci.py", "test_secrets_sweep.py"),
     }

@@ -1,7 +1,7 @@
 """Processes that export with a spool and are killed: `python -m tests.delivery.nursery EXPORTER SEED … < variables`.
 
-Each seed is a forked child, which prints the numbers of each collection when `export()` has returned, and is killed at a random
-instruction: after a number of lines of magictel's Python, or by a timer, which also hits SQLite and the system's calls.
+Each seed is a forked child, a few at a time. It prints the numbers of each collection when `export()` has returned, and is killed at a
+random instruction: after a number of lines of magictel's Python, or by a timer, which also hits SQLite and the system's calls.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Any
 from tests.delivery.points import collection
 
 EXPORTS = 3
+TOGETHER = 3
+"""Processes that share the spool at a time."""
 
 
 def exporter(path: str, variables: Mapping[str, str]) -> Any:
@@ -37,18 +39,27 @@ def numbers(seed: int, export: int) -> range:
 def main(path: str, *seeds: str) -> None:
     variables = json.load(sys.stdin)
     lines, seconds = _measured(path, variables)
+    children = set()
     for seed in map(int, seeds):
-        dice = random.Random(seed)
-        child = os.fork()
-        if not child:
-            if seed % 2:
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process at once, like SIGKILL
-                signal.setitimer(signal.ITIMER_REAL, dice.uniform(0.001, seconds))
-            else:
-                sys.settrace(_Killer(dice.randint(1, lines)).trace)
-            _run(path, variables, seed)
-            os._exit(0)
+        children.add(_started(path, variables, seed, lines, seconds))
+        if len(children) == TOGETHER:
+            children.remove(os.wait()[0])
+    for child in children:
         os.waitpid(child, 0)
+
+
+def _started(path: str, variables: Mapping[str, str], seed: int, lines: int, seconds: float) -> int:
+    child = os.fork()
+    if not child:
+        dice = random.Random(seed)
+        if seed % 2:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process at once, like SIGKILL
+            signal.setitimer(signal.ITIMER_REAL, dice.uniform(0.001, seconds))
+        else:
+            sys.settrace(_Killer(dice.randint(1, lines)).trace)
+        _run(path, variables, seed)
+        os._exit(0)
+    return child
 
 
 def _run(path: str, variables: Mapping[str, str], seed: int) -> None:

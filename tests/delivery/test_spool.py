@@ -63,6 +63,16 @@ def test_only_its_owner_may_read_it(path: Path) -> None:
     assert path.parent.stat().st_mode & 0o077 == 0
 
 
+def test_a_file_is_made_private_and_kept_private(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "chmod", lambda path, mode: None)
+        SpoolRig(path).export(payload(2))
+        assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o644)
+    SpoolRig(path).export(payload(2))
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_what_a_live_process_stored_is_its_own(path: Path) -> None:
     first = SpoolRig(path, [REFUSED] * 9, **AWAY)
     first.export(payload(2, "a"), seconds=0)
@@ -170,6 +180,7 @@ def test_what_was_stored_for_other_settings_waits_and_is_named(path: Path, caplo
     assert other.bodies == [payload(1, "b").body] * 2
     (message,) = [record.message for record in caplog.records if "delivery.fingerprint" in record.message]
     assert message.startswith("delivery.fingerprint: 2 points in ")
+    assert (other.pipeline.ledger.sent, other.pipeline.ledger.kept) == (2, 0), "the others are not its own"
     other.pipeline.close()
     again = SpoolRig(path)
     again.export()
@@ -195,6 +206,15 @@ def test_why_they_wait_is_stored_without_secrets(path: Path) -> None:
     assert all(b"s3cret" not in file.read_bytes() for file in path.parent.iterdir())
     kept = [reason for reason in rig.pipeline.ledger.reasons if reason.fate is Fate.KEPT]
     assert [(reason.code, reason.count) for reason in kept] == [("x.away", 2)]
+
+
+def test_why_a_piece_waits_is_stored_without_secrets(path: Path) -> None:
+    def some(sent: Payload, timeout: float) -> Outcome:
+        return Partial(retry={0: ItemVerdict("x.busy", "s3cret is busy")})
+
+    SpoolRig(path, [some, *[REFUSED] * 9], **AWAY).export(payload(2, "a"), seconds=0)
+    assert rows(path, "SELECT code, message FROM payload") == [("x.busy", "*** is busy")]
+    assert all(b"s3cret" not in file.read_bytes() for file in path.parent.iterdir())
 
 
 def test_a_payload_that_always_fails_blocks_no_other(path: Path) -> None:

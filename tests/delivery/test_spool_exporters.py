@@ -83,10 +83,12 @@ def test_a_license_key_is_not_on_disk(tmp_path: Path) -> None:
 def test_a_forked_child_has_its_own_points(tmp_path: Path) -> None:
     exporter = lines(tmp_path)
     exporter.export(collection(range(4)))
+    file = exporter._pipeline.outbox._file  # type: ignore[attr-defined]
     child = os.fork()
     if not child:
         status = 1
         try:
+            assert file._db is None, "SQLite forbids to take a connection through a fork"
             bodies: list[bytes] = []
             exporter.backend = lambda payload, timeout: bodies.append(payload.body) or Delivered()  # type: ignore[func-returns-value]
             exporter.export(collection(range(10, 15)))
@@ -113,6 +115,29 @@ def test_the_child_of_a_parent_that_ends_sends_what_it_left(tmp_path: Path) -> N
         heir.force_flush()
         os._exit(0 if heir.ledger.delivered == 4 else 2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_child_takes_over_when_its_parent_has_ended(tmp_path: Path) -> None:
+    readable, writable = os.pipe()
+    ended, alive = os.pipe()
+    parent = os.fork()
+    if not parent:
+        exporter = lines(tmp_path)
+        exporter.export(collection(range(4)))
+        if os.fork():
+            os._exit(0)
+        os.close(alive)
+        os.read(ended, 1)  # until the parent is gone
+        exporter.backend = lambda payload, timeout: Delivered()
+        exporter.force_flush()
+        os.write(writable, b"%d" % exporter.ledger.delivered)
+        os._exit(0)
+    os.close(writable)
+    os.waitpid(parent, 0)
+    os.close(alive)
+    assert os.read(readable, 9) == b"4"
+    os.close(readable)
+    os.close(ended)
 
 
 def test_memory_and_disk_are_flat_while_the_backend_is_away(tmp_path: Path) -> None:

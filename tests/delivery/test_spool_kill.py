@@ -57,6 +57,7 @@ def _step(dice: random.Random) -> Fault:
     return Fault(kind)  # type: ignore[arg-type] # one of the above
 
 
+@pytest.mark.timeout(120 + 20 * KILLS)
 @pytest.mark.parametrize(("path", "emulated", "prefix", "stored"), BACKENDS, ids=["elasticsearch", "newrelic"])
 def test_no_point_is_lost_unseen(
     tmp_path: Path, path: str, emulated: Callable[[], Any], prefix: str, stored: Callable[[Any], Counter[int]]

@@ -11,7 +11,7 @@ import pytest
 
 from magictel.delivery import spool_file
 from magictel.encoding.payload import Payload
-from magictel.model.outcome import Delivered, Fate, Outcome
+from magictel.model.outcome import Delivered, Fate, ItemVerdict, Outcome, Partial
 from tests.delivery.rig import REFUSED, payload
 from tests.delivery.spools import SpoolRig, counts, rows
 
@@ -46,16 +46,15 @@ def pragma(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def test_a_disk_that_is_full_or_read_only(
     path: Path, pragma: Callable[[str], None], caplog: pytest.LogCaptureFixture, statement: str, code: str
 ) -> None:
-    rig = SpoolRig(path, [REFUSED] * 4, **AWAY)
+    rig = SpoolRig(path, [REFUSED] * 8, **AWAY)
     rig.export(payload(2, "a"), seconds=0)
     rig.spool._file.close()
     pragma(statement)
-    big = payload(4_000, "b")
     for _ in range(2):
-        rig.export(big, seconds=0)
+        rig.export(payload(1, "s"), payload(4_000, "b"), seconds=0)
     ledger = rig.pipeline.ledger
-    assert (ledger.sent, ledger.kept, ledger.dropped, ledger.balanced) == (8_002, 8_002, 0, True)
-    assert [pending.payload.points for pending in rig.pipeline.outbox.waiting] == [4_000, 4_000]
+    assert (ledger.sent, ledger.kept, ledger.dropped, ledger.balanced) == (8_004, 8_004, 0, True)
+    assert [pending.payload.points for pending in rig.pipeline.outbox.waiting] == [1, 4_000, 1, 4_000]
     (message,) = [record.message for record in caplog.records if code in record.message]
     assert message.endswith("; points wait in memory")
     pragma("PRAGMA max_page_count = 100000")
@@ -63,7 +62,7 @@ def test_a_disk_that_is_full_or_read_only(
     rig.clock.pass_time(60)
     rig.export(payload(1, "c"))
     ledger = rig.pipeline.ledger
-    assert (ledger.sent, ledger.delivered, ledger.balanced) == (8_003, 8_003, True)
+    assert (ledger.sent, ledger.delivered, ledger.balanced) == (8_005, 8_005, True)
     assert rig.stored == 0
 
 
@@ -78,6 +77,25 @@ def test_what_waits_in_memory_is_stored_as_soon_as_the_file_can_be_used(
     rig.spool._file.close()
     assert rig.pipeline.close().dropped == 0
     assert counts(path) == {"sent": 2, "kept": 2}
+
+
+def test_what_is_left_of_a_payload_is_sent_when_the_file_could_not_record_it(
+    path: Path, pragma: Callable[[str], None]
+) -> None:
+    def fill_up(sent: Payload, timeout: float) -> Outcome:
+        pragma("PRAGMA query_only = 1")
+        rig.spool._file.close()
+        return Partial(retry={1: ItemVerdict("x.busy", "later")})
+
+    rig = SpoolRig(path, [fill_up, REFUSED, REFUSED], **AWAY)
+    assert rig.export(payload(2, "a"), seconds=0).kept == 1
+    pragma("PRAGMA query_only = 0")
+    rig.spool._file.close()
+    rig.clock.pass_time(60)
+    rig.export(seconds=5)
+    assert rig.bodies[-1] == payload(2, "a").body[8:]
+    assert (rig.pipeline.ledger.delivered, rig.pipeline.ledger.balanced) == (2, True)
+    assert counts(path)["kept"] == 0
 
 
 def test_what_was_delivered_is_not_sent_again_when_the_file_could_not_record_it(
