@@ -43,6 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("record", "Create a recording from a scrape or another format.", "record"),
     Command("run", "Scrape a page and send it, again and again, until stopped.", "run"),
     Command("status", "Show the health of a running application's telemetry.", "status"),
+    Command("bundle", "Write an archive for a ticket, without secrets.", "bundle", "targets"),
     Command("prepare", "Prepare a backend before data arrives.", "prepare", "target"),
     Command("spool", "See, send or remove what waits on disk.", "spool"),
     Command("diagnose", "Explain an error from a log, and what to do.", "diagnose", "exporter"),

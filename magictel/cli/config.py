@@ -37,7 +37,7 @@ def show(
     """Show the effective settings, with secrets redacted."""
     chosen = chosen_targets(targets, all=all_, config=config, sets=sets)
     if format_ is Format.JSON:
-        output.document({"schema": SHOW_SCHEMA, "targets": [_shown(target) for target in chosen]})
+        output.document(shown_document(chosen))
     else:
         for number, target in enumerate(chosen):
             if number:
@@ -79,6 +79,11 @@ def check(
 
 def _code(chosen: list[Chosen]) -> int:
     return Exit.UNUSABLE if any(target.failure is not None for target in chosen) else Exit.OK
+
+
+def shown_document(chosen: list[Chosen]) -> dict[str, Any]:
+    """Return the effective settings with their origins as a JSON document, without secrets."""
+    return {"schema": SHOW_SCHEMA, "targets": [_shown(target) for target in chosen]}
 
 
 def _shown(target: Chosen) -> dict[str, Any]:
