@@ -87,6 +87,7 @@ def _write_target(sheet: Sheet, target: TargetHealth, now: float) -> None:
 
 def _facts(target: TargetHealth, now: float) -> list[str]:
     from magictel.reporters.humanize import many, span
+    from magictel.settings.units import bytes_text
 
     ledger = target.ledger
     counts = [
@@ -102,7 +103,10 @@ def _facts(target: TargetHealth, now: float) -> list[str]:
     else:
         facts.append(f"last success {span(now - target.last_success)} ago")
     queue = target.queue
-    if queue is not None and queue.points:
+    if queue is not None and queue.points and queue.spool:
+        size = f"{bytes_text(queue.bytes)} of at most {bytes_text(queue.max_bytes)}"
+        facts.append(f"{many(queue.points, 'point')} in {queue.spool}, {size}")
+    elif queue is not None and queue.points:
         facts.append(f"{queue.points} of at most {queue.max_points} points wait")
     if queue is not None and queue.paused:
         facts.append(f"sending pauses for {span(queue.paused)}")

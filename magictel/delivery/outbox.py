@@ -56,6 +56,11 @@ class Outbox:
         return self._bytes
 
     @property
+    def file(self) -> str | None:
+        """Path of the file in which payloads wait, or None: in memory."""
+        return None
+
+    @property
     def waiting(self) -> tuple[Pending, ...]:
         """Return the payloads that wait in memory, oldest first."""
         with self._lock:

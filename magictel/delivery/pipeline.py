@@ -102,8 +102,11 @@ class Pipeline:
     def queue(self) -> Queue:
         """Return what waits, its limits, and whether sending pauses."""
         settings, breaker = self._settings, self._breaker
-        limits = settings.outbox_points, settings.outbox_bytes
-        return Queue(self.ledger.kept, self.outbox.bytes, *limits, breaker.state, breaker.pause_left())
+        limits = (
+            (settings.outbox_points, settings.outbox_bytes) if settings.spool is None else (0, settings.spool_bytes)
+        )
+        waits = self.ledger.kept, self.outbox.bytes
+        return Queue(*waits, *limits, breaker.state, breaker.pause_left(), self.outbox.file)
 
     @property
     def timed_out(self) -> bool:

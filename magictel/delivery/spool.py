@@ -93,6 +93,16 @@ class Spool(Outbox):
         """Number of data points that this process has to send."""
         return super().points + self._stored
 
+    @property
+    def bytes(self) -> int:
+        """Number of bytes in memory, and in the file for all processes."""
+        return super().bytes + self._use(_total, 0)
+
+    @property
+    def file(self) -> str | None:
+        """Path of the file."""
+        return str(self._file.path)
+
     def adopt(self) -> int:
         """Take over what ended processes left, under the same fingerprint; try again to use a file that could not be used."""
         if not self._down:

@@ -25,7 +25,10 @@ class HealthStatus(StrEnum):
 
 
 class Queue(msgspec.Struct, frozen=True):
-    """What waits in memory, and its limits. `paused`: the seconds for which nothing is sent, after failures or by the backend's wish."""
+    """What waits, and its limits. `paused`: the seconds for which nothing is sent, after failures or because the backend requested it.
+
+    `spool`: the file in which it waits; `bytes` are then those of all processes, and 0 points of `max_points` mean no limit.
+    """
 
     points: int
     bytes: int
@@ -33,6 +36,7 @@ class Queue(msgspec.Struct, frozen=True):
     max_bytes: int
     breaker: str
     paused: float = 0.0
+    spool: str | None = None
 
 
 class Connection(msgspec.Struct, frozen=True):

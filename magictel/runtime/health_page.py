@@ -125,7 +125,7 @@ _OURS: Sequence[tuple[str, str, Callable[[TargetHealth], float | None]]] = (
     (
         "magictel_exporter_queue_capacity_points",
         "Data points that may wait.",
-        lambda target: None if target.queue is None else target.queue.max_points,
+        lambda target: (target.queue.max_points or None) if target.queue else None,
     ),
     (
         "magictel_exporter_paused_seconds",

@@ -95,6 +95,22 @@ def test_an_outage_is_seen_with_its_queue_and_its_breaker() -> None:
     assert repr(telemetry).startswith("Telemetry(elasticsearch: ")
 
 
+def test_what_waits_in_a_spool_is_named_with_its_file(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{refused()}"
+    given = environment(url, ELASTICSEARCH_SPOOL=str(tmp_path), MAGICTEL_HEALTH_PORT="0")
+    with runtime.start(environment=given) as telemetry:
+        measured()
+        telemetry.force_flush()
+        (target,) = telemetry.health().targets
+        ran = magictel("status", f"http://127.0.0.1:{port_of(telemetry)}", folder=tmp_path)
+        telemetry.shutdown(0)
+    assert target.queue is not None
+    file = str(tmp_path / "elasticsearch.spool")
+    assert (target.queue.points, target.queue.max_points, target.queue.spool) == (1, 0, file)
+    assert 0 < target.queue.bytes < target.queue.max_bytes
+    assert f"      1 point in {file}, {target.queue.bytes} B of at most " in ran.out
+
+
 def test_it_recovers() -> None:
     faulty = Server(ElasticsearchEmulator(), faults=parse_faults("503"))
     with faulty.start() as server, runtime.start(environment=environment(server.origin)) as telemetry:
