@@ -59,7 +59,7 @@ OWN = {
             *("values", "version"),
         }
     ),
-    "datadog": frozenset({"messages", "names", "sketch"}),
+    "datadog": frozenset({"messages", "names", "sketch", "sketch_encoding"}),
     "newrelic": frozenset({"limits", "otlp"}),
     "prometheus": frozenset(
         {"exemplars", "families", "family_encoder", "names", "negotiation", "protobuf", "syntax", "targets", "text"}

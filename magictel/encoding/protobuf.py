@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from operator import add
 from sys import intern
 from typing import Any
@@ -33,6 +34,10 @@ def varint(number: int) -> bytes:
     return bytes(encoded)
 
 
+small_varint = lru_cache(maxsize=10_000)(varint)
+"""`varint` for numbers that recur, such as tags and lengths."""
+
+
 def zigzag(number: int) -> int:
     """Return a number as protobuf writes `sint32` and `sint64`, in a varint."""
     return number << 1 if number >= 0 else ~(number << 1)
@@ -45,7 +50,7 @@ def packed_varints(number: int, values: Iterable[int]) -> bytes:
 
 def field(number: int, content: bytes) -> bytes:
     """Return a length-delimited field: a text, bytes, or a message."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
+    return small_varint(number << 3 | 2) + small_varint(len(content)) + content
 
 
 def text_fields(number: int, texts: Sequence[str]) -> list[bytes]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
@@ -17,12 +19,12 @@ from magictel.encoding.protobuf import text_fields, varint
 from magictel.encoding.templates import Constant, Filled, Pieces
 from magictel.encoding.window import Window
 from magictel.encoding.withheld import Withheld
-from magictel.exporters.datadog import messages, sketch
+from magictel.exporters.datadog import messages, sketch_encoding
 from magictel.exporters.datadog.collisions import SecondCollisions
 from magictel.exporters.datadog.messages import COUNT, EPOCH_WIDTH, GAUGE, POINT, UNITS, About
 from magictel.exporters.datadog.names import bound, metric_name, tag, tags_of, tags_of_key
 from magictel.exporters.datadog.settings import DatadogSettings
-from magictel.model.identity_cache import StreamCache
+from magictel.model.identity_cache import IdentityCache, StreamCache
 from magictel.model.metrics import (
     Attributes,
     Group,
@@ -30,6 +32,7 @@ from magictel.model.metrics import (
     Point,
     Series,
     Stream,
+    attributes_of,
     starts_of,
     times_of,
     values_of,
@@ -46,6 +49,7 @@ _HOST = ("datadog.host.name", "host.name")
 _UNIFIED = {"service": "service.name", "version": "service.version", "env": "deployment.environment.name"}
 """Datadog's unified service tags, and the resource attributes that give them."""
 _OLD_ENVIRONMENT = "deployment.environment"
+_sum = attrgetter("sum")
 
 
 class DatadogEncoder(Encoder[Any]):
@@ -57,6 +61,8 @@ class DatadogEncoder(Encoder[Any]):
         self._in_json = self._settings.encoding == "json"
         self._heads: StreamCache[tuple[list[str], str]] = StreamCache(self._head, 10_000)
         self._window = Window(*WINDOW, "dd.loss.timestamp", _RULE, messages.seconds_of)
+        self._around_sketch: StreamCache[tuple[bytes, bytes]] = StreamCache(self._sketch_ends, 10_000)
+        self._sketch_tags = IdentityCache[Any, bytes](messages.sketch_tags, 200_000)
         self._collisions = SecondCollisions(self._shared)
 
     def begin_recording(self) -> None:
@@ -92,13 +98,12 @@ class DatadogEncoder(Encoder[Any]):
             return Withheld("dd.name", "no character of its name can begin a name in Datadog", stream.name)
         if stream.temporality == "cumulative" and (stream.monotonic or stream.kind not in (Kind.SUM, Kind.GAUGE)):
             return Withheld("dd.cumulative", "Datadog needs delta counts, and this point is cumulative", stream.name)
-        tags = self.tags(series)
         if isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
-            return self._histogram(series, point, name, tags)
+            return self._histogram(series, point, name)
         if not is_finite(point.value):
             return Withheld("dd.not-finite", "Datadog has no NaN and no infinity", stream.name)
         kind = COUNT if stream.temporality == "delta" else GAUGE
-        return self._series(series, name, tags, float(point.value), point, kind)
+        return self._series(series, name, self.tags(series), float(point.value), point, kind)
 
     def tags(self, series: Series) -> list[str]:
         """Return the tags of a series: of its attributes, its resource, and the settings."""
@@ -148,14 +153,15 @@ class DatadogEncoder(Encoder[Any]):
     ) -> About:
         return About(name, self.host(stream), tags, kind, UNITS.get(stream.unit) if unit else None, interval)
 
-    def _histogram(self, series: Series, point: Any, name: str, tags: Sequence[str]) -> bytes | Withheld:
+    def _histogram(self, series: Series, point: Any, name: str) -> bytes | Withheld:
         stream = series.stream
         if not is_finite(point.sum):
             return Withheld("dd.not-finite", "Datadog has no NaN and no infinity", stream.name)
         if self._settings.histograms == "distributions":
-            return self._sketch(series, point, name, tags)
+            return self._sketch(stream, series.attributes, point)
         if self._settings.histograms == "counters" and isinstance(point, ExponentialHistogramDataPoint):
             return Withheld("dd.buckets", "an exponential histogram has no bounds that could be tags", stream.name)
+        tags = self.tags(series)
         return b"".join(
             self._series(series, f"{name}.{part}", [*more, *tags], value, point, kind, part in ("sum", "min", "max"))
             for part, more, value, kind in self._parts(point)
@@ -176,16 +182,22 @@ class DatadogEncoder(Encoder[Any]):
             limits = zip(("lower_bound", "upper_bound"), edges[at : at + 2], strict=True)
             yield "bucket", [tag(f"{name}:{bound(edge)}") for name, edge in limits], float(count), COUNT
 
-    def _sketch(self, series: Series, point: Any, name: str, tags: Sequence[str]) -> bytes | Withheld:
-        bins = sketch.of_histogram(point) if isinstance(point, HistogramDataPoint) else sketch.of_exponential(point)
-        if bins is None:
-            return Withheld("dd.empty", "a histogram without values says nothing in Datadog", series.stream.name)
-        return messages.sketch(name, self.host(series.stream), tags, point.time_unix_nano // _SECOND, bins)
+    def _sketch(self, stream: Stream, attributes: Attributes, point: Any) -> bytes | Withheld:
+        encoded = sketch_encoding.encoded(point)
+        if encoded is None:
+            return Withheld("dd.empty", "a histogram without values says nothing in Datadog", stream.name)
+        return messages.sketch(self._around_sketch(stream), self._sketch_tags(attributes), encoded)
+
+    def _sketch_ends(self, stream: Stream) -> tuple[bytes, bytes]:
+        tags, host = self._heads(stream)
+        return messages.around_sketch(metric_name(stream.name), host, tags)
 
     # ---- by column ---------------------------------------------------------------------------------------------------
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
-        """Return value and time of numbers; None for histograms, JSON, and where times have unusual lengths."""
+        """Return value and time of numbers, and whole sketches; None for other histograms, JSON, and times of unusual lengths."""
+        if stream.kind is Kind.HISTOGRAM and self._settings.histograms == "distributions":
+            return self._sketches(stream, points)
         if self._in_json or stream.kind not in (Kind.GAUGE, Kind.SUM) or not metric_name(stream.name):
             return None
         if stream.monotonic and stream.temporality == "cumulative":
@@ -212,8 +224,24 @@ class DatadogEncoder(Encoder[Any]):
         ends = tails[times[0]] if len(tails) == 1 else list(map(tails.__getitem__, times))
         return Filled((kind, interval), [with_tails(numbers, ends)], 8 + width)
 
+    def _sketches(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        """Return each sketch as one hole: its length precedes what is constant."""
+        if stream.temporality == "cumulative" or not metric_name(stream.name):
+            return None
+        try:
+            encoded = sketch_encoding.encoded_column(points) if is_finite(sum(map(_sum, points))) else None
+        except (OverflowError, TypeError):  # no sum
+            encoded = None
+        if encoded is None:
+            return None
+        tags = map(self._sketch_tags, attributes_of(points))
+        items = list(map(messages.sketch, repeat(self._around_sketch(stream)), tags, encoded))
+        return Filled(None, [items], list(map(len, items)))
+
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
-        """Return what precedes the value of each series."""
+        """Return what precedes the value of each series; nothing for sketches."""
+        if variant is None:
+            return [b"", b""]
         assert isinstance(variant, tuple)
         before, after = messages.around(self._about(stream, metric_name(stream.name), (), *variant))
         shared = b"".join(text_fields(3, self._heads(stream)[0])) + POINT

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from magictel.encoding.protobuf import Fields, all_of, field, packed_varints, text_fields, varint, zigzag
-from magictel.exporters.datadog.sketch import Sketch
+from magictel.encoding.protobuf import Fields, all_of, field, small_varint, text_fields, varint
+from magictel.exporters.datadog.names import tags_of
+from magictel.model.metrics import Attributes
 
 COUNT, GAUGE = 1, 3
 """`MetricType` of the intake."""
@@ -84,14 +85,20 @@ def json_series(about: About, value: float, seconds: int) -> bytes:
     return orjson.dumps(message) + b","
 
 
-def sketch(name: str, host: str, tags: Sequence[str], seconds: int, bins: Sketch) -> bytes:
+def around_sketch(name: str, host: str, tags: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return the fields of a `Sketch` before and after the tags of its point; `tags` are those of all points."""
+    return _text(1, name) + _text(2, host), b"".join(text_fields(4, tags))
+
+
+def sketch_tags(attributes: Attributes | None) -> bytes:
+    """Return a point's own tags as fields of a `Sketch`."""
+    return b"".join(text_fields(4, tags_of(attributes or {})))
+
+
+def sketch(around: tuple[bytes, bytes], tags: bytes, dogsketch: bytes) -> bytes:
     """Return a `Sketch`."""
-    numbers = zip((3, 4, 5, 6), (bins.smallest, bins.largest, bins.average, bins.sum), strict=True)
-    dogsketch = b"\x08" + varint(seconds) + b"\x10" + varint(bins.total)
-    dogsketch += b"".join([varint(place << 3 | 1) + struct.pack("<d", number) for place, number in numbers])
-    dogsketch += packed_varints(7, map(zigzag, bins.keys)) + packed_varints(8, bins.counts)
-    message = _text(1, name) + _text(2, host) + b"".join(text_fields(4, tags))
-    return field(1, message + field(7, dogsketch))
+    before, after = around
+    return field(1, b"".join((before, tags, after, b"\x3a", small_varint(len(dogsketch)), dogsketch)))
 
 
 def seconds_of(item: bytes) -> int:

@@ -16,9 +16,10 @@ _LOG_GAMMA = math.log1p(2 / 128)
 _BIAS = 1338
 _MIN = _GAMMA ** (1 - _BIAS)
 _LARGEST_KEY = (1 << 15) - 2
-_MOST_BINS = 4096
-_LARGEST_COUNT = (1 << 16) - 1
+MOST_BINS = 4096
+LARGEST_COUNT = (1 << 16) - 1
 """The largest count of a bin in the agent; more are written as further bins with the same key."""
+
 
 Bins = list[tuple[int, int]]
 
@@ -58,14 +59,14 @@ def of_histogram(point: HistogramDataPoint) -> Sketch | None:
         return None
     if not bounds:  # one bucket, or none
         mean = point.sum / point.count
-        low, high = _or(point.min, mean), _or(point.max, mean)
-        return _sketch(point, _spread(low, high, point.count), low, high)
+        low, high = known_or(point.min, mean), known_or(point.max, mean)
+        return _sketch(point, spread(low, high, point.count), low, high)
     bins: Bins = []
     buckets = [at for at, count in enumerate(point.bucket_counts) if count]
     for at in buckets:
         # A bucket without a bound on one side is a single value: the bound on its other side.
         low, high = bounds[max(0, at - 1)], bounds[min(at, len(bounds) - 1)]
-        bins += _spread(low, high, point.bucket_counts[at])
+        bins += spread(low, high, point.bucket_counts[at])
     lowest = bounds[buckets[0] - 1] if buckets[0] else None
     highest = bounds[buckets[-1]] if buckets[-1] < len(bounds) else None
     return _sketch(point, bins, lowest, highest)
@@ -91,7 +92,8 @@ def of_exponential(point: ExponentialHistogramDataPoint) -> Sketch | None:
     return _sketch(point, bins, None, None)
 
 
-def _spread(low: float, high: float, count: int) -> Bins:
+def spread(low: float, high: float, count: int) -> Bins:
+    """Return the bins of a bucket, whose count is spread evenly over its width."""
     first, last = key(low), key(high)
     bins: Bins = []
     rest, left, lower = count, 0.0, lower_bound(first)
@@ -149,12 +151,12 @@ def _sketch(
         return None
     keys = sorted(counts)
     total = point.count or sum(counts.values())
-    smallest = _or(point.min, _or(low, lower_bound(keys[0])))
-    largest = _or(point.max, _or(high, lower_bound(keys[-1])))
+    smallest = known_or(point.min, known_or(low, lower_bound(keys[0])))
+    largest = known_or(point.max, known_or(high, lower_bound(keys[-1])))
     return Sketch(total, smallest, largest, point.sum / total, point.sum, *_limited(keys, counts))
 
 
-def _or(edge: float | None, otherwise: float) -> float:
+def known_or(edge: float | None, otherwise: float) -> float:
     """Return a minimum or maximum if it is known."""
     return edge if edge is not None and math.isfinite(edge) else otherwise
 
@@ -163,7 +165,7 @@ def _limited(keys: list[int], counts: dict[int, int]) -> tuple[list[int], list[i
     """Return keys and counts with at most as many bins as the agent's sketches have: the lowest ones are merged."""
     limited: Bins = []
     largest = max(
-        _LARGEST_COUNT, sum(counts.values()) // (_MOST_BINS // 2)
+        LARGEST_COUNT, sum(counts.values()) // (MOST_BINS // 2)
     )  # a huge count must not become millions of bins
     for bin_key in keys:
         left = counts[bin_key]
@@ -171,8 +173,8 @@ def _limited(keys: list[int], counts: dict[int, int]) -> tuple[list[int], list[i
             limited.append((bin_key, largest))
             left -= largest
         limited.append((bin_key, left))
-    if len(limited) > _MOST_BINS:
-        surplus = len(limited) - _MOST_BINS + 1
+    if len(limited) > MOST_BINS:
+        surplus = len(limited) - MOST_BINS + 1
         merged = limited[surplus - 1][0], sum(count for _, count in limited[:surplus])
         limited = [merged, *limited[surplus:]]
     return [bin_key for bin_key, _ in limited], [count for _, count in limited]
