@@ -175,7 +175,7 @@ _magictel() {
         'spool export') flags='--config --set --help' names="$(_magictel_targets)" ;;
         'diagnose') flags='--status --header --body --text --during --format --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'explain') flags='--list --format --help' names="$_magictel_codes" ;;
-        'guide') flags='--format --help' names='quickstart commands settings security ci application replay sandbox-and-faults troubleshooting retry-classes writing-an-exporter benchmark architecture contributing words' ;;
+        'guide') flags='--format --help' names='quickstart commands settings security ci docker-compose application replay sandbox-and-faults troubleshooting retry-classes writing-an-exporter benchmark architecture contributing words' ;;
         'new') flags='--help' names='exporter' ;;
         'new exporter') flags='--http --datagram --file --out --format --help' names='' ;;
         'doctor') flags='--strict --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;

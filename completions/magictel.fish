@@ -252,7 +252,7 @@ complete -c magictel -n '__fish_seen_subcommand_from explain' -a "clock.drift cl
 complete -c magictel -n '__fish_seen_subcommand_from explain' -l list -d 'List every code with its title.'
 complete -c magictel -n '__fish_seen_subcommand_from explain' -l format -x -a 'text json' -d 'Format of the output.'
 complete -c magictel -n '__fish_seen_subcommand_from explain' -s h -l help -d 'Show help and exit.'
-complete -c magictel -n '__fish_seen_subcommand_from guide' -a "quickstart commands settings security ci application replay sandbox-and-faults troubleshooting retry-classes writing-an-exporter benchmark architecture contributing words"
+complete -c magictel -n '__fish_seen_subcommand_from guide' -a "quickstart commands settings security ci docker-compose application replay sandbox-and-faults troubleshooting retry-classes writing-an-exporter benchmark architecture contributing words"
 complete -c magictel -n '__fish_seen_subcommand_from guide' -l format -x -a 'text json' -d 'Format of the output.'
 complete -c magictel -n '__fish_seen_subcommand_from guide' -s h -l help -d 'Show help and exit.'
 complete -c magictel -n '__fish_seen_subcommand_from new; and not __fish_seen_subcommand_from exporter' -a exporter -d 'Create a package with an exporter, settings, an emulator, pages for its codes, and tests for every law.'

@@ -377,7 +377,7 @@ _magictel_guide() {
         '--format[Format of the output.]:value:(text json)' \
         '-h[Show help and exit.]' \
         '--help[Show help and exit.]' \
-        '1:topic:(quickstart commands settings security ci application replay sandbox-and-faults troubleshooting retry-classes writing-an-exporter benchmark architecture contributing words)'
+        '1:topic:(quickstart commands settings security ci docker-compose application replay sandbox-and-faults troubleshooting retry-classes writing-an-exporter benchmark architecture contributing words)'
 }
 
 _magictel_new() {

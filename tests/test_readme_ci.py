@@ -16,7 +16,9 @@ import yaml
 
 from magictel import sandbox
 from magictel.cli.sandbox_targets import prepare_all
+from magictel.registry import entry_points
 from magictel.reporters.formats import KINDS
+from magictel.settings.fields import field_map
 from tests.documents import ROOT, blocks, text
 from tests.reporters.junit_schema import judged
 
@@ -68,7 +70,7 @@ def given(variables: Mapping[str, str], backend: Mapping[str, str]) -> dict[str,
 
 
 def test_every_kind_of_report_is_told() -> None:
-    assert re.findall(r"^\| `([a-z]+)` \|", text("ci"), re.MULTILINE) == list(KINDS)
+    assert re.findall(r"^\| `([a-z]+)` \|", text("ci").partition("##")[0], re.MULTILINE) == list(KINDS)
 
 
 def test_the_workflow_of_readme_is_the_guides_shortened() -> None:
@@ -79,6 +81,34 @@ def test_the_workflow_of_readme_is_the_guides_shortened() -> None:
     assert shown["env"] == whole["env"]
     for step in shown["steps"]:
         assert any(str(step.get("run", step.get("uses"))) in str(known) for known in whole["steps"]), step
+
+
+def test_the_table_of_secrets_names_the_variables_of_each_exporter() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", text("ci").partition("## GitHub")[0], re.MULTILINE)
+    shown = {name: re.findall(r"`([A-Z_]+)`", cells) for name, cells in rows if name not in KINDS}
+    assert set(shown) == set(entry_points.names()) - {"prometheus", "console", "file"}
+    for exporter, names in shown.items():
+        fields = field_map(entry_points.load(exporter).Settings).values()
+        secrets = {name for field in fields for name in field.env if field.secret}
+        assert set(names) <= {name for field in fields for name in field.env}
+        assert secrets & set(names) or exporter == "statsd"
+
+
+def test_the_environment_for_datadog_and_new_relic_is_theirs_and_works(tmp_path: Path) -> None:
+    """Without the keys for queries a sample is unverified; an empty one is refused."""
+    variables = recipe("env")["env"]
+    with sandbox.start(["elasticsearch", "datadog", "newrelic"]) as room:
+        prepare_all(room)
+        environment = room.environment()
+        whole = given(variables, environment) | {"ELASTICSEARCH_API_KEY": "aWQ6a2V5LWtleQ=="} | environment
+        assert shell("magictel check", tmp_path, whole).returncode == 0
+        assert shell("magictel send-sample", tmp_path, whole).returncode == 0
+        for key, value in (("DD_APP_KEY", None), ("NEW_RELIC_USER_KEY", None), ("DD_APP_KEY", "")):
+            less = {name: text for name, text in whole.items() if name != key} | ({key: value} if value == "" else {})
+            assert shell("magictel send-sample", tmp_path, less).returncode == (78 if value == "" else 3)
+    assert set(variables) <= set(whole)
+    for name, value in variables.items():
+        assert name == "ENABLED_EXPORTERS" or value == f"${{{{ {'vars' if 'vars.' in value else 'secrets'}.{name} }}}}"
 
 
 @pytest.mark.parametrize(("key", "schema"), [("jobs", "github-workflows"), ("metrics-arrive", "gitlab-ci")])

@@ -14,6 +14,7 @@ TOPICS: tuple[str, ...] = (
     "settings",
     "security",
     "ci",
+    "docker-compose",
     "application",
     "replay",
     "sandbox-and-faults",

@@ -125,17 +125,12 @@ class NewRelicSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_f
         return {**super().request_headers(), "Api-Key": self.license_key.reveal()}
 
     def problems(self) -> Iterable[Problem]:
-        """Add: keys of another kind or region, and half of what a read-back needs."""
+        """Add: keys of another kind or region, and a user key without the account. Other tools of New Relic need the account alone."""
         yield from super().problems()
         yield from self._key_problems()
-        if (self.user_key is None) != (self.account_id is None):
-            lacks, has = ("account_id", "user_key") if self.account_id is None else ("user_key", "account_id")
-            yield (
-                lacks,
-                "config.value",
-                f"{lacks}: not set, but {has} needs it for read-back",
-                f"set {lacks}, or unset {has}",
-            )
+        if self.user_key is not None and self.account_id is None:
+            message = "account_id: not set, but user_key needs it for read-back"
+            yield "account_id", "config.value", message, "set account_id, or unset user_key"
         try:
             self.query_endpoint()
         except SettingsError as failure:
