@@ -96,7 +96,7 @@ class Spool(Outbox):
     @property
     def bytes(self) -> int:
         """Number of bytes in memory, and in the file for all processes."""
-        return super().bytes + self._use(_total, 0)
+        return super().bytes + self._use(total_bytes, 0)
 
     @property
     def file(self) -> str | None:
