@@ -151,6 +151,17 @@ def test_fastapi_in_workers_of_uvicorn(backend: Backend, tmp_path: Path) -> None
     assert sum(orders.values()) == requests
 
 
+@pytest.mark.parametrize("worker", ["asgi", "uvicorn.workers.UvicornWorker"])
+def test_fastapi_in_workers_of_gunicorn(worker: str, backend: Backend, tmp_path: Path) -> None:
+    pytest.importorskip("fastapi")
+    (tmp_path / "application.py").write_text(recipe("fastapi") + FASTAPI)
+    options = ("--workers", "3", "--worker-class", worker, "--bind", "unix:socket")
+    requests = served(backend, tmp_path, sys.executable, "-m", "gunicorn", *options, "application:app")
+    orders = backend.orders()
+    assert len(orders) >= 2
+    assert sum(orders.values()) == requests
+
+
 FORK = """
 import os, sys
 counter.add(1)
