@@ -311,3 +311,10 @@ def test_check_and_send_sample_of_the_original_daemon(original: Daemon, tmp_path
     name = "magictel.sample.temperature"
     shown = until(lambda: [value for key, value in original.gauges().items() if key.startswith(name)])
     assert sorted(shown) == [-0.25, 21.5]
+
+
+def test_the_original_daemon_reads_tags_too(original: Daemon) -> None:
+    name = f"n{time.time_ns()}"
+    delivered({"port": original.port}, Metric(name, "", "", Gauge([number(-2.5, zone="eu", shard=3)])), times=2)
+    shown = until(lambda: {key: value for key, value in original.gauges().items() if key.startswith(name)})
+    assert shown == {f"{name};shard=3;zone=eu": -2.5}

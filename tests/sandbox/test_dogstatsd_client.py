@@ -106,5 +106,5 @@ def test_sampled_values_have_their_weight(receiver: Any) -> None:
 def test_the_exporter_writes_a_gauge_with_tags_as_the_client_does(receiver: Any) -> None:
     options, received = receiver
     with client_of(**options, disable_telemetry=True, origin_detection_enabled=False) as client:
-        client.gauge("queue.size", 2.5, tags=["zone:eu", "shard:3"])
+        client.gauge("queue.size", 2.5, tags=["shard:3", "zone:eu"])
     assert received().lines == lines(stream(), number(2.5), {"zone": "eu", "shard": 3})

@@ -123,9 +123,10 @@ class StatsdEncoder(Encoder[Any]):
         service = _of_resource(series.stream.resource)
         if service and "service" not in series.attributes:
             written = [*self._write(service), *written]
+        written = sorted(written)  # the original daemon makes another series of another order
         if tags == "dogstatsd":
             return _NOT_IN_NAME.sub("_", name) or "_", f"|#{','.join(written)}" if written else ""
-        return (_NOT_IN_PLAIN_NAME.sub("_", name) or "_") + "".join(sorted(written)), ""
+        return (_NOT_IN_PLAIN_NAME.sub("_", name) or "_") + "".join(written), ""
 
     def _write(self, attributes: Attributes) -> list[str]:
         """Return attributes as tags, or as parts of a name. One without a value is left out: a tag needs one."""

@@ -48,8 +48,8 @@ class StatsdSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown
     tags: Annotated[
         Literal["dogstatsd", "joined", "dropped"],
         option(
-            "How attributes are sent. dogstatsd: as tags. joined: in the name (name.key.value), for a plain daemon. dropped: not at all;"
-            " of each gauge, only one series is sent.",
+            "How attributes are sent. dogstatsd: as tags. joined: in the name (name.key.value), for a daemon without tags. dropped: not"
+            " at all; of each gauge, only one series is sent.",
             routes=False,
         ),
     ] = "dogstatsd"

@@ -75,9 +75,10 @@ def test_a_plain_daemon_gets_names_without_tags_in_characters_that_it_keeps() ->
     assert line.name == "gate_way.queue.size._.1.zone.gr_e_1"
 
 
-def test_a_joined_name_does_not_depend_on_the_order_of_attributes() -> None:
+@pytest.mark.parametrize("tags", ["joined", "dogstatsd"])
+def test_a_name_and_its_tags_do_not_depend_on_the_order_of_attributes(tags: str) -> None:
     first, second = {"a": 1, "b": 2}, {"b": 2, "a": 1}
-    assert lines(stream(), number(2), first, tags="joined") == lines(stream(), number(2), second, tags="joined")
+    assert lines(stream(), number(2), first, tags=tags) == lines(stream(), number(2), second, tags=tags)
 
 
 def test_an_attribute_without_a_value_is_no_tag_because_the_collector_drops_the_whole_line() -> None:
