@@ -43,6 +43,14 @@ def is_finite(value: float) -> bool:
         return False
 
 
+def all_finite(values: Sequence[float]) -> bool:
+    """Return whether all values, and their sum, are finite numbers that fit into a 64-bit float: False may also mean too large a sum."""
+    try:
+        return isfinite(sum(values))  # not with an infinity, nor with NaN
+    except OverflowError:
+        return False
+
+
 def time(nanoseconds: int, start: int = 0) -> Problem | None:
     """Check a point's time and the start of its series (Unix nanoseconds; a start of 0 means none)."""
     if not nanoseconds:

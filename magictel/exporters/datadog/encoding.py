@@ -38,7 +38,7 @@ from magictel.model.metrics import (
     values_of,
 )
 from magictel.model.outcome import Outcome
-from magictel.model.validity import is_finite
+from magictel.model.validity import all_finite, is_finite
 from magictel.plugin.interface import Encoder
 
 WINDOW = 3600.0, 600.0
@@ -205,9 +205,9 @@ class DatadogEncoder(Encoder[Any]):
         values, times = values_of(points), times_of(points)
         try:
             numbers = little_endian("d", values)
-            if not is_finite(sum(values)):
-                return None
         except OverflowError:
+            return None
+        if not all_finite(values):
             return None
         interval = 0
         if stream.temporality == "delta":

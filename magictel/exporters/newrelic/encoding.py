@@ -98,13 +98,14 @@ class NewRelicEncoder(Limits):
 
     def frame(self, payload: Payload) -> bytes:
         """Return the request: an object for each resource."""
-        parts = []
-        start = 0
+        parts: list[bytes | memoryview] = []
+        start, body = 0, memoryview(payload.body)  # whose slices are no copies
         for run in payload.runs:
-            items = payload.body[start : start + run.size - 1]
-            parts.append(b'{"common":{"attributes":' + run.envelope[0] + b'},"metrics":[' + items + b"]}")
-            start += run.size
-        return b"[" + b",".join(parts) + b"]"
+            end = start + run.size
+            parts += b',{"common":{"attributes":', run.envelope[0], b'},"metrics":[', body[start : end - 1], b"]}"
+            start = end
+        parts[0] = b"[" + parts[0][1:]
+        return b"".join((*parts, b"]"))
 
 
 def _value(point: Any) -> Any:

@@ -6,7 +6,6 @@ import uuid
 from dataclasses import replace
 from functools import cached_property
 
-from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.exporters.newrelic.encoding import ENVELOPE, FRAME, NewRelicEncoder
 from magictel.exporters.newrelic.errors import RULES
@@ -63,15 +62,12 @@ class NewRelicExporter(NewRelicProbes):
             return Route(self.path, *limits, content_type=OtlpExporter.content_type, max_sent_bytes=_LARGEST_SENT)
         return Route(self.path, *limits, max_sent_bytes=_LARGEST_SENT, frame_bytes=FRAME + ENVELOPE)
 
-    def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """As over HTTP; the id of the request is kept for the read-back."""
-        self.request_ids.append((self.clock.now(), _request_id(payload)))
-        return super().attempt(payload, timeout)
-
     def request(self, endpoint: Endpoint, payload: Payload) -> Request:
-        """Add the request's id: the same for all retries of a payload, another one for each half."""
+        """Add the request's id, kept for the read-back: the same for all retries of a payload, another one for each half."""
         request = super().request(endpoint, payload)
-        return replace(request, headers={**request.headers, "x-request-id": _request_id(payload)})
+        identity = str(uuid.UUID(bytes=payload.id, version=4))
+        self.request_ids.append((self.clock.now(), identity))
+        return replace(request, headers={**request.headers, "x-request-id": identity})
 
     def window(self) -> tuple[float, float]:
         """Return New Relic's: two days and one day."""
@@ -86,7 +82,3 @@ class NewRelicExporter(NewRelicProbes):
     def unverified_code(self, reply: Reply) -> str | None:
         """Return the code for what 202 leaves open: everything."""
         return "nr.accepted" if reply.ok else None
-
-
-def _request_id(payload: Payload) -> str:
-    return str(uuid.UUID(bytes=payload.id, version=4))

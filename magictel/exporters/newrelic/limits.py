@@ -9,6 +9,7 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import NumberDataPoint
 
+from magictel.encoding.known_attributes import KnownAttributes
 from magictel.encoding.payload import Payload
 from magictel.encoding.window import Window
 from magictel.encoding.withheld import Withheld
@@ -16,7 +17,7 @@ from magictel.model.identity_cache import IdentityCache, StreamCache
 from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, values_of
 from magictel.model.metrics import attributes_of as attributes_of_points
 from magictel.model.outcome import Outcome
-from magictel.model.validity import is_finite
+from magictel.model.validity import all_finite, is_finite
 from magictel.plugin.interface import Encoder
 
 WINDOW = 48 * 3600.0, 24 * 3600.0
@@ -41,6 +42,7 @@ class Limits(Encoder[Any]):
     def __init__(self, exporter: Any) -> None:
         super().__init__(exporter)
         self._window = Window(*WINDOW, "nr.write.time", _RULE, self.seconds_of)
+        self._whole = KnownAttributes()
         self._lossy = IdentityCache[Any, bool](_loses, 200_000)
         self._lossy_resources: StreamCache[bool] = StreamCache(lambda stream: _loses(stream.resource), 10_000)
 
@@ -72,19 +74,29 @@ class Limits(Encoder[Any]):
         most = max(map(len, filter(None, attributes_of_points(points))), default=0)
         return (
             _problem(stream) is None
-            and is_finite(sum(map(abs, values)))
+            and all_finite(values)
             and not (kind_of(stream) == "count" and min(values) < 0)
             and most + len(stream.resource) <= _MOST_GIVEN
         )
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
         """Leave out points of series that New Relic would merge with another one of the collection."""
-        groups = list(groups)
-        names = {group.stream.name for group in groups if self._loses(group)}
-        return self._unmerged(groups, names) if names else groups
+        self._whole.begin()
+        checked = list(map(self._checked, groups))
+        names = {group.stream.name for group, loses in checked if loses}
+        kept = [group for group, _ in checked]
+        return self._unmerged(kept, names) if names else kept
 
-    def _loses(self, group: Group) -> bool:
-        return self._lossy_resources(group.stream) or any(map(self._lossy, attributes_of_points(group.points)))
+    def _checked(self, group: Group) -> tuple[Group, bool]:
+        """Return the group, and whether New Relic drops or cuts any of its attributes; those that it does not are recognised again."""
+        if self._lossy_resources(group.stream):
+            return group, True
+        attributes = attributes_of_points(group.points)
+        known = self._whole.recognise(group, attributes)
+        if known is not None:
+            return known, False
+        loses = any(map(self._lossy, attributes))
+        return group if loses else self._whole.remember(group, attributes), loses
 
     def _unmerged(self, groups: Iterable[Group], names: set[str]) -> Iterator[Group | Withheld]:
         claims: dict[str, tuple[dict[str, Any], Series]] = {}
