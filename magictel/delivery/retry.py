@@ -178,7 +178,7 @@ class Retry(msgspec.Struct):
                     for half in payload.cut(self.split).halves():
                         settled.add(self.settle(half, deadline, at_least_once=False))
             case Unconfirmed(code, message, example):
-                settled.leave_unconfirmed(_all(payload, ItemVerdict(code, message, example)))
+                settled.leave_all_unconfirmed(payload, ItemVerdict(code, message, example))
             case Partial(rejected, retry, notes, unconfirmed=unconfirmed, unnamed=unnamed, why=why):
                 _check(payload.cut(self.split), rejected, retry, unconfirmed)
                 others = payload.points - len(rejected) - len(retry) - len(unconfirmed)

@@ -75,6 +75,13 @@ class Settlement(msgspec.Struct):
         self.unconfirmed += len(verdicts)
         self.note(verdicts, Fate.UNCONFIRMED, maybe_stored=True)
 
+    def leave_all_unconfirmed(self, payload: Payload, why: ItemVerdict) -> None:
+        """Count a payload as neither delivered nor rejected, for one reason."""
+        self.unconfirmed += payload.points
+        self.reasons.append(
+            Reason(why.code, why.message, payload.points, Fate.UNCONFIRMED, why.example, maybe_stored=True)
+        )
+
     def note(self, verdicts: Mapping[int, ItemVerdict], fate: Fate, *, maybe_stored: bool = False) -> None:
         """Add a reason for each code among the verdicts, with its count."""
         counts = Counter(verdict.code for verdict in verdicts.values())
