@@ -96,8 +96,10 @@ def _facts(target: TargetHealth, now: float) -> list[str]:
         if (count := getattr(ledger, name))
     ]
     facts = [", ".join((f"{many(ledger.sent, 'point')}: {ledger.delivered} delivered", *counts))]
-    if target.last_export is None:
+    if not ledger.sent:
         facts = ["nothing was exported yet"]
+    elif target.last_export is None:
+        pass
     elif target.last_success is None:
         facts.append(f"last export {span(now - target.last_export)} ago; none has succeeded")
     else:

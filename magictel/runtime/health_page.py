@@ -141,7 +141,8 @@ def _head(name: str, kind: str, sentence: str) -> Iterator[str]:
 
 
 def _sample(name: str, target: TargetHealth, value: float, **labels: str) -> str:
-    component = f"magictel_{target.exporter.replace('-', '_')}"
+    theirs = ":" in target.exporter
+    component = target.exporter if theirs else f"magictel_{target.exporter.replace('-', '_')}"
     every = {"otel_component_name": target.target, "otel_component_type": component, **labels}
     inside = ",".join(f"{key}={msgspec.json.encode(label).decode()}" for key, label in every.items())
     return f"{name}{{{inside}}} {value:.16g}"

@@ -261,6 +261,24 @@ def test_status_of_one_whose_backend_is_away(tmp_path: Path) -> None:
     assert document.document["targets"][0]["status"] == "failing"
 
 
+def test_status_of_an_unusable_target(tmp_path: Path) -> None:
+    with runtime.start(environment=environment("http://localhost:99999", MAGICTEL_HEALTH_PORT="0")) as telemetry:
+        measured()
+        telemetry.force_flush()
+        ran = magictel("status", f"http://127.0.0.1:{port_of(telemetry)}", folder=tmp_path)
+    assert ran.code == 1
+    assert "      1 point: 0 delivered, 1 dropped\n" in ran.out
+    assert "the port 99999 is not between 1 and 65535 (config.url.bad-port)\n" in ran.out
+    assert ran.last == "1 of 1 FAILING: elasticsearch (config.url.bad-port)"
+
+
+def test_the_name_of_a_foreign_exporter_in_the_metrics() -> None:
+    given = {"ENABLED_EXPORTERS": "otel:otlp_proto_http", "MAGICTEL_HEALTH_PORT": "0"}
+    with runtime.start(environment=given) as telemetry:
+        assert 'otel_component_type="otel:otlp_proto_http"' in fetched(port_of(telemetry), "/metrics")[1]
+        telemetry.shutdown(0)
+
+
 def test_status_before_the_first_export(backend: Server, tmp_path: Path) -> None:
     with runtime.start(environment=environment(backend.origin, MAGICTEL_HEALTH_PORT="0")) as telemetry:
         ran = magictel("status", f"http://127.0.0.1:{port_of(telemetry)}/healthz", folder=tmp_path)
