@@ -75,7 +75,7 @@ class Spool(Outbox):
         self._settings, self._clock, self._log = settings, clock, log
         self._target, self._fingerprint, self._redact = target, fingerprint, redact
         self._order = "place, id" if in_order else f"strikes >= {_STRIKES}, place, id"
-        self._file = SpoolFile(path)
+        self._file = SpoolFile(path, renew=True)
         self._locks = lock_path(path)
         self._turn = threading.RLock()
         self._owner: Owner | None = None

@@ -59,10 +59,14 @@ class SpoolError(MagictelError):
 
 
 class SpoolFile:
-    """A connection that opens on demand, for any thread; it is closed while the process forks, as SQLite requires."""
+    """A connection that opens on demand, for any thread; it is closed while the process forks, as SQLite requires.
 
-    def __init__(self, path: Path) -> None:
+    `renew`: rename a corrupt file, so that the next one is new.
+    """
+
+    def __init__(self, path: Path, *, renew: bool = False) -> None:
         self.path = path
+        self._renew = renew
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._inode = 0
@@ -70,7 +74,7 @@ class SpoolFile:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run statements that count together or not at all. Raise `SpoolError`; a corrupt file is renamed, and the next one is new."""
+        """Run statements that count together or not at all. Raise `SpoolError` if the file cannot be used."""
         with self._lock:
             try:
                 db = self._connected()
@@ -80,7 +84,7 @@ class SpoolFile:
             except (sqlite3.Error, OSError) as failure:
                 self.close()
                 trouble = _trouble(self.path, failure)
-                if trouble.code == "delivery.spool-corrupt":
+                if self._renew and trouble.code == "delivery.spool-corrupt":
                     self._set_aside()
                 raise trouble from failure
             except BaseException:

@@ -63,6 +63,9 @@ class Job:
                 exporter.shutdown(0)
                 return None, unusable
             exporter.readback = exporter.read_through(reader.readback)
+        stored = _spool_finding(exporter)
+        if stored is not None:
+            return exporter, replace(stored, message="; ".join((stored.message, *self.warnings)))
         if self.warnings:
             remedy = self.remedy or f"see where each value comes from: magictel config show {self.target} --origin"
             return exporter, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings), remedy)
@@ -103,6 +106,26 @@ class Job:
         for redact in self._redactors:
             value = redact.value(value)
         return value if self.verify_with is None else self.verify_with.shown(value)
+
+
+def _spool_finding(exporter: AnyExporter) -> Finding | None:
+    """Return a warning if the spool cannot be used, or has points that were stored for other settings."""
+    if not isinstance(exporter, Exporter) or exporter.settings.spool is None:
+        return None
+    from magictel.delivery.spool import spool_path  # sqlite3 is loaded only if it is used
+    from magictel.delivery.spool_contents import contents
+
+    path = spool_path(exporter.settings.spool, exporter.target)
+    see = f"magictel spool ls {exporter.target}"
+    try:
+        rows = contents(path, exporter.fingerprint()).rows
+    except MagictelError as trouble:
+        return Finding.warned(Rung.CONFIG, trouble.code, trouble.message, see)
+    others = sum(row.points for row in rows if row.state == "other settings")
+    if not others:
+        return None
+    message = f"{others} points in {path} were stored for other settings, and are not sent"
+    return Finding.warned(Rung.CONFIG, "delivery.fingerprint", message, f"restore these settings, or see {see}")
 
 
 def shut_down(exporter: AnyExporter) -> None:

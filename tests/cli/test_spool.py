@@ -68,6 +68,10 @@ def spool(folder: Path, *arguments: str) -> Ran:
     return ran
 
 
+def spool_check(folder: Path) -> Ran:
+    return magictel("check", "prod-es", "--until", "config", folder=folder)
+
+
 def shown(text: str) -> str:
     """Without what differs from run to run."""
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:9200", text)
@@ -182,6 +186,20 @@ def test_a_spool_that_cannot_be_read(folder: Path, backend: Server) -> None:
     ran = spool(folder, "ls", "prod-es")
     assert ran.code == 1
     assert "more:  magictel explain delivery.spool-corrupt" in ran.out
+    assert file.exists(), "to look does not rename it"
+    checked = spool_check(folder)
+    assert "delivery.spool-corrupt" in checked.out
+
+
+def test_check_warns_of_points_that_were_stored_for_other_settings(folder: Path, backend: Server) -> None:
+    assert "delivery.fingerprint" not in spool_check(folder).out
+    application(folder, backend, index="elsewhere").shutdown(0)
+    checked = spool_check(folder)
+    assert checked.code == 0
+    assert "delivery.fingerprint" in checked.out
+    assert "12 points in spool/prod-es.spool were stored for other settings" in checked.out
+    assert magictel("check", "prod-es", "--until", "config", "--strict", folder=folder).code == 3
+    assert counts(folder / "spool" / "prod-es.spool") == {"sent": 12, "kept": 12}
 
 
 def test_a_payload_that_is_not_there(folder: Path, backend: Server) -> None:
