@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -151,18 +150,3 @@ def test_commands_of_the_guide_name_services() -> None:
     commands = re.findall(r"docker compose run --rm ([a-z-]+)(?: magictel ([a-z-]+))?", text("docker-compose"))
     assert {service for service, _ in commands} == {"check"}
     assert {command for _, command in commands} == {"", "send-sample", "prepare"}
-
-
-@pytest.mark.real
-def test_the_collector_accepts_its_configuration(tmp_path: Path) -> None:
-    pid = os.environ.get("MT_PID_OTELCOL")
-    if not pid:
-        pytest.skip(
-            "MT_PID_OTELCOL is not set; this runs it: bash ../shared/real/start_collector.sh -- python -m pytest"
-        )
-    (tmp_path / "config.yaml").write_text(PARSED["configs"]["collector"]["content"])
-    program = Path(f"/proc/{pid}/exe").resolve()
-    judged = subprocess.run(
-        [program, "validate", "--config", "config.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert judged.returncode == 0, judged.stderr

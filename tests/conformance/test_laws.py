@@ -43,7 +43,7 @@ NOBODY_TO_ASK = {
     for law in IDS
     if law.startswith("read-back.") or law in ("ledger.identity", "system.partly")
 }
-HERE = {"secrets.nowhere": Need.SECRETS.value, **NO_ITEMS, **NO_ANSWERS, **NO_PAGE}
+HERE = {**NO_ITEMS, **NO_ANSWERS, **NO_PAGE}
 SKIPPED = {
     "elasticsearch": NO_SYSTEM | NO_PAGE,
     "opensearch": NO_SYSTEM | NO_PAGE,
