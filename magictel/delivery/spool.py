@@ -108,7 +108,10 @@ class Spool(Outbox):
         if not self._down:
             self._reported.clear()
         self._down = self.closed
-        return self._use(self._adopt, 0)
+        adopted = self._use(self._adopt, 0)
+        for pending in [] if self._down else super().take():  # before newer points are stored
+            self.put(pending)
+        return adopted
 
     def share(self, until: Deadline) -> Deadline:
         """Return the time for what waits: retries as usual, and first attempts in half of the export, so that new points have a turn."""
@@ -149,9 +152,9 @@ class Spool(Outbox):
             settled.left = [_in_memory(pending) for pending in left]
 
     def take(self) -> list[Pending]:
-        """Return what waits in memory, and the next portion of the file."""
+        """Return the next portion of the file, and after the last one what waits in memory."""
         nothing: list[Pending] = []
-        return [*super().take(), *self._use(self._take, nothing)]
+        return self._use(self._take, nothing) or super().take()
 
     def put(self, waiting: Pending) -> list[Pending]:
         """Keep a payload that is not stored yet; return what is dropped for it."""
