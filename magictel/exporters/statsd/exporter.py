@@ -13,7 +13,6 @@ from typing import Any
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.exporters.statsd.encoding import StatsdEncoder
-from magictel.exporters.statsd.readback import ForwardedReadBack
 from magictel.exporters.statsd.settings import StatsdSettings
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Outcome, TooLarge, Unavailable, Unconfirmed
@@ -86,6 +85,8 @@ class StatsdExporter(Exporter[StatsdSettings]):
 
     def read_through(self, behind: ReadBack[Any]) -> ReadBack[Any]:
         """What a daemon forwards: names, values and tags only."""
+        from magictel.exporters.statsd.readback import ForwardedReadBack  # with the query API, which no sender needs
+
         assert isinstance(self.encoder, StatsdEncoder)
         return ForwardedReadBack(self.encoder, behind)
 

@@ -14,6 +14,7 @@ from magictel.formats.prometheus.names import label_value
 from magictel.model.metrics import Kind, Point, Series, Stream
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.plugin.interface import ReadBack
+from magictel.promql.readback import QueryReadBack
 
 _FLUSH = 10.0
 """Seconds between two flushes of Datadog's agent and of the original daemon."""
@@ -42,7 +43,7 @@ class ForwardedReadBack(ReadBack[Any]):
         if histogram and settings.histograms == "distributions":
             return None
         shown = self._behind.expect(_forwarded(series, self._encoder.named(series)[0]), _without_buckets(point))
-        if shown is None or not any(field.startswith(_TAGS) for field in shown.fields):
+        if shown is None:
             return None
         fields = {field: value for field, value in shown.fields.items() if _is_compared(field)}
         return replace(shown, fields=fields | dict.fromkeys(("time", "buckets") if histogram else ("time",), True))
@@ -94,11 +95,16 @@ class ForwardedReadBack(ReadBack[Any]):
         return self._behind.unproven()
 
     def visible_delay(self) -> float | Unreadable:
-        """Return the other target's delay after a flush of the daemon; `Unreadable` if no tags are sent."""
+        """Return the other target's delay after a flush of the daemon; `Unreadable` if the sample cannot be found there for certain."""
         tags = self._encoder.exporter.settings.tags
         if tags != "dogstatsd":
             why = f"tags is {tags}: without tags, no point of the sample can be found again"
             return Unreadable("verify.unsupported", why, "set tags = dogstatsd, if the daemon reads it")
+        if not isinstance(self._behind, QueryReadBack) and self.exporter.writes_to != "file":
+            why = f"how {self.exporter.name} shows what a daemon forwards depends on the daemon: it may be there and not be found"
+            return Unreadable(
+                "verify.unsupported", why, "name a Prometheus that stores it, or a file that the Collector writes"
+            )
         delay = self._behind.visible_delay()
         return delay if isinstance(delay, Unreadable) else delay + _FLUSH
 

@@ -17,9 +17,11 @@ from magictel.exporters.prometheus_remote_write.settings import PrometheusRemote
 from magictel.exporters.statsd import StatsdExporter, readback
 from magictel.exporters.statsd.settings import StatsdSettings
 from magictel.formats.prometheus.names import label_name
-from magictel.model.verification import SampleQuery, verify
+from magictel.model.verification import SampleQuery, Unreadable, verify
+from magictel.registry import entry_points
 from magictel.sandbox.datagrams import DatagramServer
 from magictel.sandbox.statsd import Line, StatsdEmulator
+from magictel.secrets.secret import Secret
 from magictel.sources.sample import sample
 from magictel.verify.sample import expected_points
 from tests.cli.running import magictel
@@ -134,6 +136,29 @@ def test_what_cannot_be_found_again_is_unverified(setting: str, says: str, tmp_p
     with daemon(tmp_path):
         code, target = sent(tmp_path, "--set", f"agent.{setting}")
     assert (code, target["outcome"], says in target["message"]) == (3, "unverified", True), target
+
+
+OTHERS = {
+    "elasticsearch": {},
+    "datadog": {"api_key": "0" * 32, "app_key": "0" * 40},
+    "newrelic": {"license_key": "0" * 36 + "NRAL", "user_key": "NRAK-" + "A" * 27, "account_id": 1},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_backend_whose_form_depends_on_the_daemon_leaves_the_sample_unverified(name: str) -> None:
+    behind = entry_points.load(name)
+    reader = behind(behind.Settings(**{key: as_secret(key, value) for key, value in OTHERS[name].items()}))
+    sender = StatsdExporter(StatsdSettings(), clock=FakeClock())
+    delay = sender.read_through(reader.readback).visible_delay()
+    sender.shutdown(0)
+    reader.shutdown(0)
+    assert isinstance(delay, Unreadable)
+    assert delay.message.startswith(f"how {name} shows what a daemon forwards depends on the daemon")
+
+
+def as_secret(key: str, value: Any) -> Any:
+    return Secret(value) if key.endswith("_key") else value
 
 
 def test_points_of_a_recording_are_unverified(tmp_path: Path) -> None:
