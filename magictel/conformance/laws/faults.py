@@ -150,16 +150,20 @@ def rotated(case: Case) -> None:
         before = len(case.writes())
         case.script("401 x1")
         receipt = exporter.deliver(case.collection(3, first=10 * turn))
-        shows_old, shows_new = Redactor([_OLD]), Redactor([_NEW])
         sent = [" ".join(write.headers.values()) for write in case.writes()[before:]]
-        if not sent or shows_old(sent[0]) == sent[0]:
+        if not sent or not _contains(sent[0], _OLD):
             continue  # not sent alone (for example a password without a user)
         tried += 1
-        require(shows_old(sent[-1]) == sent[-1], f"{option.key}: the old secret was sent again after a 401")
-        require(shows_new(sent[-1]) != sent[-1], f"{option.key}: the new secret was not sent after a 401")
+        require(not _contains(sent[-1], _OLD), f"{option.key}: the old secret was sent again after a 401")
+        require(_contains(sent[-1], _NEW), f"{option.key}: the new secret was not sent after a 401")
         _all_delivered(case, receipt, f"{option.key}: after the secret was changed")
         require(exporter.redact(_NEW) != _NEW, f"{option.key}: the new secret is shown")
     require(tried, "no secret is sent in a header")
+
+
+def _contains(headers: str, secret: str) -> bool:
+    """Return whether headers contain a secret, in any of the forms that are redacted."""
+    return Redactor([secret])(headers) != Redactor([])(headers)
 
 
 def _nothing_lost(case: Case, script: str, after: str) -> None:
