@@ -45,9 +45,13 @@ _CREDENTIALS = frozenset(
 """Codes of a 401 or 403 whose names do not show that."""
 
 
+_OF_QUERIES = frozenset({"dd.auth.app-key", "dd.auth.unknown", "nr.auth.user-key"})
+"""Codes of keys that only query, or of a question that rejects no points."""
+
+
 def waits_for(code: str, retry: str) -> str | None:
     """Return `credentials` or `TLS files` if points wait until these are right, as an exporter keeps them; otherwise None."""
-    if retry != RetryClass.NO:
+    if retry != RetryClass.NO or code in _OF_QUERIES:
         return None
     if ".auth." in code or ".authz." in code or code in _CREDENTIALS:
         return "credentials"

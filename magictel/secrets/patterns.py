@@ -92,6 +92,7 @@ _KEYED = re.compile(
     re.IGNORECASE,
 )
 _SCHEME = re.compile(r"(?P<head>\b(?:ApiKey|Bearer|Basic)\s+)(?P<value>[^\s'\",@\[{]{6,})", re.IGNORECASE)
+_SCHEMES = ("basic", "bearer", "apikey", "api-token")
 _IN_URL = re.compile(r"(?P<head>://[^/\s:@]*:)[^/\s@]+(?=@)")
 _WORD = re.compile(r"(?:[A-Za-z]?[a-z]+|[A-Z]+(?:_[A-Z]+)*)[.;:!?)\]]*")
 """A word of a sentence, or a constant as parsers print it (`END_OBJECT`)."""
@@ -129,7 +130,7 @@ def masked(text: str) -> str:
 
 def _keyed(match: re.Match[str]) -> str:
     value, sign = match["value"], match["sign"]
-    if value.startswith("***"):
+    if value.startswith("***") or value.lower() in _SCHEMES:  # `Authorization = "Api-Token …"`
         return match[0]
     prose = sign == ": " and _is_word(value)
     if prose and _PASSWORD.search(match["key"]):  # a password may be a word as well

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,7 +18,9 @@ from magictel.secrets.spellings import Span, View, bare, lower, views
 
 _AFTER_BASE64 = re.compile(r"[A-Za-z0-9+/_-]?(?:=|%3[dD]){0,2}")
 _PADDING = re.compile(r"={0,2}")
+_ELLIPSIS = re.compile("…")
 _AFTER_A_CUT = "….'\"`)] \n"
+_PART_OF_ESCAPE = re.compile(r"(?:\\(?:u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?)?|%[0-9A-Fa-f]?|&#?\w{0,6})$")
 _MOST_CUTS = 100
 _OWN_NAMES = frozenset({"target", "targets", "exporter", "code", "run_id", "rung", "blocked_by"})
 
@@ -136,14 +139,16 @@ def _cut(layer: str, wanted: str, needle: Needle, cuts: Iterable[int]) -> Iterat
 
 
 def _cuts(layer: str) -> Iterator[int]:
-    """Yield where a text may have been truncated: at its end, and before `…`."""
-    yield len(layer.rstrip(_AFTER_A_CUT))
-    at = layer.find("…")
-    for _ in range(_MOST_CUTS):
-        if at < 0:
-            return
-        yield at
-        at = layer.find("…", at + 1)
+    """Yield where a text may have been truncated: at its end, and before `…`; there and before a part of an escape (`%2`)."""
+    ends = [
+        len(layer.rstrip(_AFTER_A_CUT)),
+        *(match.start() for match in islice(_ELLIPSIS.finditer(layer), _MOST_CUTS)),
+    ]
+    for end in ends:
+        yield end
+        part = _PART_OF_ESCAPE.search(layer, max(0, end - 8), end)
+        if part is not None:
+            yield part.start()
 
 
 def _alone(layer: str, start: int, end: int) -> bool:

@@ -135,7 +135,7 @@ def test_an_answer_in_no_row_gets_a_sentence_and_a_safe_class(
     assert diagnosis.retry in ({*classes, "no"} if never else classes), diagnosis
     assert diagnosis.outcome != "delivered"
     own_words = exporter.name == "opensearch" and status == 401
-    own_words = own_words or (exporter.name in ("datadog", "newrelic") and status == 400 and not body)
+    own_words = own_words or (exporter.name == "newrelic" and status == 400 and not body)
     if not own_words:
         assert words.lower() in diagnosis.message.lower(), diagnosis
     if "retry-after" in headers and not never:

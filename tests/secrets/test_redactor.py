@@ -167,6 +167,12 @@ def test_a_short_secret_is_masked_where_it_stands_alone() -> None:
     assert redact('{"p":"\\nelastic"}') == '{"p":"\\n***"}'
 
 
+@pytest.mark.parametrize("part", ["\\", "\\u", "\\u00", "\\x2", "%", "%2", "&", "&quo", "&#3"])
+@pytest.mark.parametrize("end", ["", "…", "'"])
+def test_a_secret_cut_in_the_middle_of_an_escape_is_masked(part: str, end: str) -> None:
+    assert Redactor(['hunter2/+="tail'])(f"it said hunter2/+={part}{end}").startswith("it said ***")
+
+
 def test_a_secret_cut_in_the_middle_of_a_sentence_is_masked() -> None:
     redact = Redactor(["hunter2/+=tail-of-it"])
     assert redact("401 (you sent hunter2/+=…): check it") == "401 (you sent ***…): check it"

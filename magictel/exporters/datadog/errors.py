@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
         "report this: the payload is magictel's",
         isolate=True,
         statuses=(400,),
+        text=r"(?i)not in the expected format|(?:invalid|malformed|decod\w*|pars\w*)\b.{0,40}\bpayload|payload is (?:invalid|malformed)",
     ),
     Rule(
         "dd.write.too-large-text",
