@@ -29,6 +29,7 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     plugin        interface and http_interface (an author's half), exporter, http_exporter and page_exporter (inherited), foreign
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
     transports    send requests: HTTP, sockets, files     sources     readers of recordings
+    gateway       metrics of an AI gateway: the mapping of a request, for applications and for the replay of request logs
     formats       OTLP in JSON and protobuf; Prometheus names, numbers, series and collisions: shared by sources and exporters
     settings      models, layers with each value's origin, trust in files, descriptions, edits
     encoding      templates, payloads, redaction of attributes, invalid points, temporality
@@ -58,6 +59,7 @@ Where to look first; `NAME` is a backend, and every backend has the same file na
     settings of an exporter   settings.model (its base classes), settings.login; a backend's own: exporters.NAME.settings
     origin of a setting       settings.load, settings.interpolate (`${VAR}`), settings.locate (which file), settings.trust
     reading OTLP JSON         sources.otlp_json (lines), formats.otlp.messages (the members)
+    requests of a gateway     gateway.request (a record), gateway.mapping (what is measured), gateway.instruments (names, buckets)
     exit codes, failures      cli.exit_codes, cli.errors
     unknown keys, variables   settings.reading (keys: an error), settings.warnings (variables)
     `runtime.start()`         runtime.application; its targets: runtime.targets; the connection test: runtime.connection

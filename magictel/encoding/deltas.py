@@ -24,6 +24,8 @@ _MESSAGES = {
     LATE: "a cumulative point that is not newer than the latest one, which counts the same events",
 }
 _MOST_SERIES = 1_000_000
+_INSTANT = 1_000_000
+"""Nanoseconds: a series that starts so shortly before a recording counted nothing that was sent before."""
 
 
 class Deltas:
@@ -101,7 +103,7 @@ class Deltas:
         group = in_time_order(group)
         stream, columns = group.stream, columns_of(group)
         if self._since is None:
-            self._since = min(columns.times)
+            self._since = min(columns.times) - _INSTANT
         intervals = self._intervals(stream)
         before = len(intervals)
         points, kept, left_out = intervals.advance(columns, self._since, self._collection)

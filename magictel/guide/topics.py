@@ -16,6 +16,7 @@ TOPICS: tuple[str, ...] = (
     "ci",
     "docker-compose",
     "application",
+    "gateway",
     "replay",
     "sandbox-and-faults",
     "troubleshooting",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
+from magictel.gateway.custom import CustomMetric
 from magictel.plugin.configured import Configured
 from magictel.plugin.interface import M
 
@@ -27,3 +28,5 @@ class TelemetryConfig:
     """
 
     targets: Mapping[str, Target[Any]]
+    metrics: Sequence[CustomMetric] = ()
+    """Custom metrics, the tables `[metrics.NAME]`: `GatewayMetrics(mapping=Mapping(custom=config.metrics))`."""

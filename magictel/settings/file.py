@@ -1,4 +1,4 @@
-"""`magictel.toml`: its targets, their keys, and the line of each."""
+"""`magictel.toml`: its targets, their keys, and the line of each; and its custom metrics, which `magictel.gateway` reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from magictel.errors import SettingsError
 from magictel.settings import names
 from magictel.settings.origin import Origin
 
-TABLES = ("targets",)
+TABLES = ("targets", "metrics")
 """The tables at the top of the file."""
 _ONE_TABLE_EACH = "each target is a separate table: [targets.NAME]"
 _AT = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
@@ -43,6 +43,8 @@ class ConfigFile:
     shown: str
     tables: Mapping[str, Table]
     named: bool = True
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    """The tables `[metrics.NAME]`."""
 
     def table(self, name: str) -> Table | None:
         """Return the table of a target, under either spelling of its name."""
@@ -103,7 +105,10 @@ def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
             raise SettingsError("config.target.duplicate", message, remedy, str(where))
         keys = {key: (value, origin("targets", name, key)) for key, value in content.items()}
         tables[name] = _table(name, keys, where)
-    return ConfigFile(path, shown, tables)
+    metrics = document.get("metrics", {})
+    if not isinstance(metrics, dict):
+        raise _shape("metrics is not a table", origin("metrics"), "each metric is a separate table: [metrics.NAME]")
+    return ConfigFile(path, shown, tables, metrics=metrics)
 
 
 def _table(name: str, keys: Mapping[str, tuple[Any, Origin]], where: Origin) -> Table:

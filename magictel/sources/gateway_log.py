@@ -1,48 +1,40 @@
 """Request logs of an AI gateway: a record per request, as JSON lines or a JSON array, with names in camel or snake case.
 
-Each record becomes gauges of the request: latency, tokens, sizes, cost. Contents and users are not sent: neither messages nor users
-become attributes.
+Each record becomes the metrics that `magictel.gateway` would have recorded, by the same mapping: counters and histograms of all records
+so far. Contents and users are not sent: neither messages nor users become attributes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Hashable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
+from math import inf
 from typing import Any
 
 import msgspec
+from opentelemetry.sdk.metrics.export import HistogramDataPoint
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.gateway.instruments import SCOPE, Instrument
+from magictel.gateway.mapping import Cell, Mapping
+from magictel.gateway.request import RecordError, read_request
 from magictel.model import validity
-from magictel.model.metrics import Kind, number_point
+from magictel.model.metrics import Kind, Point, number_point
 from magictel.sources.batching import Head, Heads, Part
 from magictel.sources.errors import SourceError, broken
 from magictel.sources.json_errors import broken_at, column_of, undecodable
 from magictel.sources.skips import Skips
 
-PREFIX = "ai_gateway."
-_METRICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
-    ("request.latency", "ms", "Duration of the request.", ("latency",)),
-    ("provider.latency", "ms", "Duration of the provider's part.", ("provider_latency",)),
-    ("tokens.input", "{token}", "Input tokens.", ("tokens", "input")),
-    ("tokens.output", "{token}", "Output tokens.", ("tokens", "output")),
-    ("tokens.total", "{token}", "Input and output tokens.", ("tokens", "total")),
-    ("cost", "{USD}", "Cost of the request.", ("cost",)),
-    ("request.size", "By", "Size of the request's body.", ("request_size",)),
-    ("response.size", "By", "Size of the response's body.", ("response_size",)),
-)
-_FROM_RECORD = ("provider", "model", "org_id", "project_id")
-_FROM_METADATA = ("project_id", "status", "path", "method", "status_code", "error_type", "provider_error_type")
-
-
-class _UnexpectedError(ValueError):
-    """A record is invalid at a path (empty: the whole)."""
-
-    def __init__(self, path: str, expected: str) -> None:
-        super().__init__(expected)
-        self.path, self.expected = path, expected
+_MILLISECOND = 1_000_000
+_KINDS = {
+    "counter": (Kind.SUM, "cumulative", True),
+    "up_down_counter": (Kind.SUM, "cumulative", False),
+    "gauge": (Kind.GAUGE, None, False),
+    "histogram": (Kind.HISTOGRAM, "cumulative", False),
+}
 
 
 class GatewayLog:
@@ -52,9 +44,11 @@ class GatewayLog:
         self.name = name
         self._shift = shift
         self._skips = skips or Skips()
-        self._scope = InstrumentationScope("magictel.gateway-log")
+        self._scope = InstrumentationScope(SCOPE)
         self._resources = lru_cache(1_000)(lambda pairs: Resource(dict(pairs)))
-        self._attributes = lru_cache(20_000)(dict[str, Any])
+        self._mapping = Mapping()
+        self._series: dict[Hashable, _Series] = {}
+        self._begin = 0
         self._heads = Heads()
 
     def line(self, text: bytes, number: int) -> list[Part]:
@@ -74,7 +68,7 @@ class GatewayLog:
         for index, record in enumerate(records if isinstance(records, list) else [records]):
             try:
                 parts += self._record(record)
-            except _UnexpectedError as failure:
+            except RecordError as failure:
                 path = f"[{index}].{failure.path}" if isinstance(records, list) else failure.path
                 self._skips.record(partial(self._broken, number, text, path, failure.expected))
         return parts
@@ -83,89 +77,71 @@ class GatewayLog:
         return broken_at(self.name, number, text, column_of(text, path), expected)
 
     def _record(self, record: Any) -> list[Part]:
-        attributes = record.get("attributes") if isinstance(record, dict) else None
-        if not isinstance(attributes, dict):
-            raise _UnexpectedError("", "expected a record with attributes")
-        above = "" if "metadata" not in attributes and "metadata" in record else "attributes."
-        if not above:
-            attributes = {**attributes, "metadata": record["metadata"]}
-        try:
-            moment = datetime.fromisoformat(str(record.get("timestamp")))
-        except ValueError:
-            raise _UnexpectedError("timestamp", "expected a timestamp in ISO 8601") from None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-        recorded = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
-        if validity.time(recorded) is not None:
-            raise _UnexpectedError("timestamp", "expected a time of the years 1970 to 2262")
-        time = recorded + self._shift
-        metadata = _snake(attributes.get("metadata") or {})
-        point_attributes = self._point_attributes(_snake(attributes), metadata)
+        if not isinstance(record, dict):
+            raise RecordError("", "expected a record with attributes")
+        request = read_request(record)
+        time = _time(record.get("timestamp"))
         resource = self._resource(record.get("resource"))
-        parts = []
-        for name, unit, description, path in _METRICS:
-            value: Any = metadata
-            above_it: Any = metadata
-            for key in path:
-                above_it, value = value, value.get(key) if isinstance(value, Mapping) else None
-            if value is not None or not (above_it is None or isinstance(above_it, Mapping)):
-                try:
-                    number = _number(value)
-                except ValueError as why:
-                    place = ".".join((f"{above}metadata", *_as_written(attributes["metadata"], path)))
-                    raise _UnexpectedError(place, f"expected a number for {'.'.join(path)}{why}") from None
-                head = self._head(resource, name, unit, description)
-                parts.append(
-                    Part(
-                        head, [number_point(point_attributes, 0, time, number)], [hash(tuple(point_attributes.items()))]
-                    )
-                )
-        if not parts:
-            raise _UnexpectedError(
-                f"{above}metadata" if metadata else "",
-                "expected a record with latency, tokens, sizes or cost in its metadata",
-            )
-        return parts
+        return [self._part(resource, cell, value, time) for cell, value in self._mapping(request)]
 
-    def _point_attributes(self, record: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
-        values = {key: record[key] for key in _FROM_RECORD if _plain(record.get(key))}
-        values |= {key: metadata[key] for key in _FROM_METADATA if key not in values and _plain(metadata.get(key))}
-        return self._attributes(tuple(values.items()))
+    def _part(self, resource: Resource, cell: Cell, value: float, time: int) -> Part:
+        """Return a measurement as a point. Records of a series in one millisecond, or out of order, get the next free millisecond."""
+        instrument = self._mapping.instruments[cell.at]
+        key = id(resource), cell.at, frozenset(cell.attributes.items())
+        self._begin = self._begin or time
+        time = max(time, self._begin)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = _Series(
+                time - _MILLISECOND, time - _MILLISECOND, [0] * (len(instrument.bounds) + 1)
+            )
+        series.latest = max(time, series.latest + _MILLISECOND)
+        point = series.point(instrument, cell.attributes, value, self._shift)
+        return Part(self._head(resource, instrument), [point], [hash(key)])
 
     def _resource(self, given: Any) -> Resource:
         pairs = tuple((str(key), str(value)) for key, value in given.items()) if isinstance(given, dict) else ()
         return self._resources(pairs)
 
-    def _head(self, resource: Resource, name: str, unit: str, description: str) -> Head:
+    def _head(self, resource: Resource, instrument: Instrument) -> Head:
         around = resource, self._scope, "", ""
-        kind = Kind.GAUGE, None, False
-        return self._heads.of(around, (name,), lambda: Head(*around, PREFIX + name, description, unit, *kind))
+        described = instrument.name, instrument.description, instrument.unit
+        return self._heads.of(around, (instrument.name,), lambda: Head(*around, *described, *_KINDS[instrument.kind]))
 
 
-def _snake(given: Any) -> dict[str, Any]:
-    """Return `threadId` as `thread_id`."""
-    if not isinstance(given, dict):
-        return {}
-    return {
-        "".join(f"_{character.lower()}" if character.isupper() else character for character in key): value
-        for key, value in given.items()
-    }
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError  # noqa: TRY004 # the caller's only exception
+def _time(written: Any) -> int:
+    """Return a timestamp in Unix nanoseconds. Raise `RecordError`."""
     try:
-        return float(value)
-    except OverflowError:
-        raise ValueError(", got too many digits") from None
+        moment = datetime.fromisoformat(str(written))
+    except ValueError:
+        raise RecordError("timestamp", "expected a timestamp in ISO 8601") from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    time = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
+    if validity.time(time) is not None:
+        raise RecordError("timestamp", "expected a time of the years 1970 to 2262")
+    return time
 
 
-def _as_written(metadata: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
-    """Return a path's names in the log's spelling; only the first has two spellings."""
-    yield next(key for key in metadata if path[0] in _snake({key: None}))
-    yield from path[1:]
+class _Series(msgspec.Struct):
+    """What a series has counted so far."""
 
+    start: int
+    latest: int
+    counts: list[int]
+    total: float = 0
+    smallest: float = inf
+    largest: float = 0
 
-def _plain(value: Any) -> bool:
-    return isinstance(value, str | int | float) and value != ""
+    def point(self, instrument: Instrument, attributes: dict[str, Any], value: float, shift: int) -> Point:
+        """Add a measurement and return the point."""
+        start, time = self.start + shift, self.latest + shift
+        if instrument.kind == "gauge":
+            return number_point(attributes, 0, time, value)
+        self.total += value
+        if instrument.kind != "histogram":
+            return number_point(attributes, start, time, self.total)
+        self.counts[bisect_left(instrument.bounds, value)] += 1
+        self.smallest, self.largest = min(self.smallest, value), max(self.largest, value)
+        buckets = sum(self.counts), self.total, list(self.counts), instrument.bounds
+        return HistogramDataPoint(attributes, start, time, *buckets, self.smallest, self.largest)

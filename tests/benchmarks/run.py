@@ -28,7 +28,7 @@ _PEERS = (
     "datadog",
     "ddsketch",
 )
-_PARTS = ("elasticsearch", "remote-write", "otlp", "vendors", "page", "small", "memory", "start-up")
+_PARTS = ("elasticsearch", "remote-write", "otlp", "vendors", "page", "small", "gateway", "memory", "start-up")
 
 
 def main() -> int:
@@ -63,6 +63,8 @@ def _tables(part: str, port: int, points: int) -> Iterator[Table]:
             return tables.vendors_clients(port, points)
         case "small":
             return tables.small(port)
+        case "gateway":
+            return tables.gateway()
         case "memory":
             return tables.memory(port, points)
     return tables.start_up()

@@ -13,6 +13,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality
 from magictel.plugin.exporter import Exporter
 from tests.benchmarks import senders, vendors
 from tests.benchmarks.data import Data
+from tests.benchmarks.gateway import overheads
 from tests.benchmarks.measure import Row, cpu_per_export, cpu_per_million, held_bytes, instructions, transient_mib
 from tests.benchmarks.senders import (
     bodies,
@@ -203,6 +204,11 @@ def small(port: int) -> Iterator[Table]:
     write = Row("magictel, remote write", data, ours(remote_write_exporter(port)), _ROUND)
     peer = Row("opentelemetry-exporter-prometheus-remote-write", data, remote_write_peer(port), _ROUND)
     yield Table(f"Remote write, exports of {SMALL} points", "CPU µs an export", cpu_per_export([write, peers[0], peer]))
+
+
+def gateway() -> Iterator[Table]:
+    """Recording of a request, without the SDK's calls."""
+    yield Table("GatewayMetrics, beyond the SDK's calls", "CPU µs a request", overheads(), multiples=False)
 
 
 def memory(port: int, points: int) -> Iterator[Table]:

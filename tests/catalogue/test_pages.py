@@ -23,7 +23,10 @@ PARTS = "source|config|net|tls|http|clock|es|os|otlp|prom|mimir|vm|dd|nr|statsd|
 PARTS += "|usage|plugin|foreign|sandbox|file|console|run"
 CODE = re.compile(rf"^({PARTS})\.[a-z0-9.-]*[a-z0-9]$")
 # Texts of the same shape that are no codes: file names, hosts of examples, keys of the backends' own JSON.
-NO_CODES = re.compile(r"\.(toml|py|json|jsonl|example\.[a-z]+)$|^es\.example\.|^os\.name$|^file\.name$")
+NO_CODES = re.compile(
+    r"\.(toml|py|json|jsonl|example\.[a-z]+)$|^es\.example\.|^os\.name$|^file\.name$"
+    r"|^http\.(server|client|request|response|route)\b"
+)
 OTHERS = {"--web", "--enable-feature"}
 """Options of the backends' own commands."""
 NOTHING = "nothing is wrong"

@@ -51,11 +51,13 @@ def test_a_pace_scrapes_again_and_a_scrape_that_fails_is_counted(tmp_path: Path,
 
 
 def test_redaction_passes_through_the_one_place(tmp_path: Path) -> None:
-    ran = recorded(tmp_path, "--from", "@gateway", "--out", "r.jsonl", "--redact", "org_id", "--drop", "project*")
+    ran = recorded(
+        tmp_path, "--from", "@gateway", "--out", "r.jsonl", "--redact", "gen_ai.provider.*", "--drop", "*.model"
+    )
     assert ran.code == 0, ran
     text = (tmp_path / "r.jsonl").read_text()
-    assert "org_1" not in text
-    assert "project_id" not in text
+    assert "azure" not in text
+    assert "gen_ai.request.model" not in text
     assert json.loads(text.splitlines()[0])["resourceMetrics"]
 
 

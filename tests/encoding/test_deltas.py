@@ -145,13 +145,16 @@ def test_a_series_in_each_situation(
 
 
 def test_a_recording_is_read_from_its_beginning() -> None:
-    assert run([(90, 100, 10), (90, 110, 15)], since=None) == [FIRST, (100, 5)]
+    second, instant = 10**9, 10**6
+    first, later = 100 * second, 110 * second
+    assert run([(90 * second, first, 10), (90 * second, later, 15)], since=None) == [FIRST, (first, 5)]
+    assert run([(first - instant, first, 10)], since=None) == [(first - instant, 10)]
+    assert run([(first - instant - 1, first, 10)], since=None) == [FIRST]
     stage = Deltas()
     old, new = {"n": "old"}, {"n": "new"}
     converted(stage, 1, group(Kind.SUM, [point(Kind.SUM, old, 90, 100, [1], 0)]))
     prepared = converted(stage, 2, group(Kind.SUM, [point(Kind.SUM, new, 101, 110, [1, 1], 0)]))
     assert [delta.value for _, delta in prepared.points()] == [2]
-    assert run([(5, 6, 1)], since=None) == [FIRST]
 
 
 def test_a_restart_forgets_everything() -> None:

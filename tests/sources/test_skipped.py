@@ -354,7 +354,7 @@ def test_of_an_array_of_gateway_records_the_broken_ones_are_counted(tmp_path: Pa
     records = [record, {**record, "timestamp": "yesterday"}, {**record, "timestamp": "1969-12-31T00:00:00Z"}, record]
     (tmp_path / "r").write_text(json.dumps(records))
     with Recordings((str(tmp_path / "r"),), skip_broken=True) as recordings:
-        assert [value for batch in recordings.batches() for value in values(batch)] == [5, 5]
+        assert [value for batch in recordings.batches() for value in values(batch)] == [1, 2]
         assert recordings.skips.broken == 2
         assert "column" in recordings.skips.examples[1]
 
