@@ -28,7 +28,10 @@ class KnownAttributes:
         """Return the group with the list of attributes that was remembered for it, or None if these are others."""
         key = _key(group)
         known = self._before.get(key)
-        if known is None or len(known[0]) != len(attributes) or not all(map(is_, known[0], attributes)):
+        if known is None:
+            return None
+        same = known[0] is attributes or (len(known[0]) == len(attributes) and all(map(is_, known[0], attributes)))
+        if not same:
             return None
         self._known[key] = known
         return replace(group, attributes=known[0])

@@ -271,6 +271,11 @@ def attributes_of(points: Sequence[Any]) -> list[Any]:
     return points.attributes if isinstance(points, NumberPoints) else list(map(_attributes, points))
 
 
+def attributes_of_group(group: Group) -> list[Any]:
+    """Return the attributes of a group's points as a list for reading: the same list again if an earlier stage compared them."""
+    return attributes_of(group.points) if group.attributes is None else group.attributes
+
+
 def starts_of(points: Sequence[Any]) -> list[int]:
     """Return the points' start times."""
     return points.starts if isinstance(points, NumberPoints) else list(map(_start, points))

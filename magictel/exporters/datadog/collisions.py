@@ -14,7 +14,18 @@ from magictel.encoding.columns import Rows, rows_by_keys
 from magictel.encoding.known_attributes import KnownAttributes
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.datadog.names import tags_of, tags_of_key
-from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, attributes_of, times_of, values_of
+from magictel.model.metrics import (
+    Attributes,
+    Group,
+    Kind,
+    Point,
+    Series,
+    Stream,
+    attributes_of,
+    attributes_of_group,
+    times_of,
+    values_of,
+)
 
 _SECOND = 1_000_000_000
 _KEEPS = "it keeps only one point of a second"
@@ -54,7 +65,7 @@ class SecondCollisions:
         second, *others = {time // _SECOND for time in set(times_of(group.points))}
         if others or shared in self._taken.get(second, ()):
             return None
-        attributes = attributes_of(group.points)
+        attributes = attributes_of_group(group)
         known = self._known.recognise(group, attributes)
         if known is None:
             if not _have_different_tags(attributes):

@@ -14,7 +14,7 @@ from magictel.encoding.payload import Payload
 from magictel.encoding.window import Window
 from magictel.encoding.withheld import Withheld
 from magictel.model.identity_cache import IdentityCache, StreamCache
-from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, values_of
+from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, attributes_of_group, values_of
 from magictel.model.metrics import attributes_of as attributes_of_points
 from magictel.model.outcome import Outcome
 from magictel.model.validity import all_finite, is_finite
@@ -91,7 +91,7 @@ class Limits(Encoder[Any]):
         """Return the group, and whether New Relic drops or cuts any of its attributes; those that it does not are recognised again."""
         if self._lossy_resources(group.stream):
             return group, True
-        attributes = attributes_of_points(group.points)
+        attributes = attributes_of_group(group)
         known = self._whole.recognise(group, attributes)
         if known is not None:
             return known, False

@@ -11,7 +11,7 @@ from magictel.encoding.columns import Rows, rows_by_keys
 from magictel.encoding.known_attributes import KnownAttributes
 from magictel.formats.prometheus.names import labels
 from magictel.formats.prometheus.series import SeriesNames, milliseconds, reserved
-from magictel.model.metrics import Attributes, Group, Stream, attributes_of, times_of
+from magictel.model.metrics import Attributes, Group, Stream, attributes_of, attributes_of_group, times_of
 
 _SURE = ({str}, {int}, {bool})
 """The types of a key's values that are different texts where they are different values: with others 1, 1.0 and "1" may come together."""
@@ -35,7 +35,7 @@ class Likeness:
 
         A group whose attributes are the same objects as before comes with the same list of them.
         """
-        attributes = attributes_of(group.points)
+        attributes = attributes_of_group(group)
         known = self._known.recognise(group, attributes)
         if known is not None:
             return known
