@@ -80,6 +80,7 @@ _NUMBERS = {
     "response_size": ("response_size",),
 }
 """The fields with numbers, and their places in a record's metadata."""
+_LARGEST = 1e300
 _MILLISECONDS = ("duration", "provider_duration", "first_token")
 _WHOLE = {
     "status_code": "status_code",
@@ -110,8 +111,16 @@ def read_request(record: Mapping[str, Any]) -> GatewayRequest:
     metadata, top = _snake(given or {}), _snake(attributes)
     values: dict[str, Any] = {"fields": {**top, **metadata}}
     measured = False
+    tokens = metadata.get("tokens")
     for field, path in _NUMBERS.items():
-        value = _at(metadata, path, given, above)
+        if len(path) > 1:
+            value = tokens.get(path[1]) if type(tokens) is dict else _at(metadata, path, given, above)
+        else:
+            value = metadata.get(path[0])
+        if value is None:
+            continue
+        if type(value) not in (int, float) or not 0 <= value <= _LARGEST:  # anything else is looked at closely
+            value = _at(metadata, path, given, above)
         if value is not None:
             measured = True
             values[field] = value / 1000 if field in _MILLISECONDS else value
