@@ -149,12 +149,12 @@ def _finished(diagnosis: Diagnosis, exporter: AnyExporter) -> Diagnosis:
         return text_shown if len(text_shown) <= _LONGEST else text_shown[: _LONGEST - 1] + "…"
 
     page = explain(diagnosis.code) if diagnosis.code else None
-    own = page.first if page else None  # a page's words are no secrets, though `key: magictel` looks like one
+    first_fix = page.first if page else None  # a page's words are no secrets, though `key: magictel` looks like one
     others = look_alikes(diagnosis.code, exporter.code_families, diagnosis.alternatives)
     return replace(
         diagnosis,
         message=shown(diagnosis.message),
-        remedy=shown(diagnosis.remedy, "HOST") if diagnosis.remedy else own,
+        remedy=shown(diagnosis.remedy, "HOST") if diagnosis.remedy else first_fix,
         alternatives=tuple(
             Alternative(alternative.code, shown(alternative.why)) for alternative in others if explain(alternative.code)
         ),
