@@ -70,6 +70,10 @@ BACKENDS = [
 ]  # fmt: skip
 
 
+PROTOBUF = (DatadogEmulator, OtlpEmulator, PrometheusRemoteWriteEmulator)
+"""Requests one at a time: protobuf's C library has crashed once when two threads of the emulator used it."""
+
+
 def _step(dice: random.Random) -> Fault:
     kind = dice.choice(("status", "status", "status", "reset", "reset-after", "close", "truncated", "too-large", "ok"))
     if kind == "status":
@@ -89,7 +93,7 @@ def test_every_point_is_delivered_rejected_kept_or_counted_as_dropped(seed: int,
         options = {
             "SPOOL": str(tmp_path), "RETRY_BUDGET": "30ms", "BACKOFF_INITIAL": "2ms", "BACKOFF_MAX": "8ms", "TIMEOUT": "2s",
             "BREAKER_FAILURES": dice.choice(("2", "50")), "MAX_BATCH_POINTS": str(dice.randint(1, 9)),
-            "IN_FLIGHT": dice.choice(("1", "3")), "SPOOL_BYTES": dice.choice(("6KB", "256MiB", "256MiB")),
+            "IN_FLIGHT": "1" if emulated in PROTOBUF else dice.choice(("1", "3")), "SPOOL_BYTES": dice.choice(("6KB", "256MiB", "256MiB")),
         }  # fmt: skip
         variables = {
             **emulator.environment(server.origin),
@@ -130,7 +134,9 @@ def test_every_point_is_delivered_rejected_kept_or_counted_as_dropped(seed: int,
     delivered, given_up = fates.get("delivered", 0), fates.get("dropped", 0) + fates.get("rejected", 0)
     assert fates["kept"] == 0
     assert delivered <= len(seen), "what counts as delivered is there"
-    assert len(seen) <= delivered + fates.get("unconfirmed", 0) + given_up
-    assert seen.total() - len(seen) <= fates.get("repeated", 0)
-    if options["SPOOL_BYTES"] == "256MiB":
+    if (
+        options["SPOOL_BYTES"] == "256MiB"
+    ):  # otherwise some points were sent from memory, and the file does not count them
         assert fates["sent"] == sent // 3
+        assert len(seen) <= delivered + fates.get("unconfirmed", 0) + given_up
+        assert seen.total() - len(seen) <= fates.get("repeated", 0)
