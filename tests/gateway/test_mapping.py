@@ -121,6 +121,21 @@ def test_a_streamed_request_has_every_metric_of_its_fields() -> None:
     assert plain == {"http.server.request.duration"}
 
 
+def test_tokens_are_measured_by_type_with_the_model_and_durations_in_seconds() -> None:
+    sent = collected(REQUEST)
+    tokens = {
+        dict(key[4])["gen_ai.token.type"]: value[0] for key, value in sent.items() if key[0].endswith("token.usage")
+    }
+    assert tokens == {"input": 48, "output": 865}
+    (operation,) = [key for key in sent if key[0] == "gen_ai.client.operation.duration"]
+    assert sent[operation][0] == 1.0
+    assert dict(operation[4]) == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o",
+    }
+
+
 def test_errors_retries_fallbacks_and_rate_limits_are_counted() -> None:
     failed = GatewayRequest(
         provider="openai",
