@@ -132,6 +132,14 @@ def test_what_datadog_adds_up_with_other_writers_is_unverified(change: Change, t
     assert (result.outcome, result.code) == (SendOutcome.UNVERIFIED, "verify.unreadable")
 
 
+def test_edges_that_only_some_points_of_a_metric_have_are_compared_for_these(tmp_path: Path) -> None:
+    path = Path(recording(tmp_path, moments=1))
+    path.write_text(path.read_text().replace('"min": 0.5, "max": 2.5, ', "", 1))
+    with serving() as (_, exporter):
+        result = replayed(exporter, str(path))
+    assert result.outcome is SendOutcome.VERIFIED, result
+
+
 def test_a_key_with_two_values_is_grouped_by_no_query(tmp_path: Path) -> None:
     with serving(tags=["zone:test"]) as (_, exporter):
         result = replayed(exporter, recording(tmp_path, moments=1))

@@ -127,7 +127,8 @@ def _seen(point: Expected, numbers: dict[str, Value]) -> Seen:
     unreadable = {"value": _SEVERAL} if mean != numbers.get("value") else {}
     if _more(numbers.get("count"), point.fields.get("count")):
         unreadable = dict.fromkeys(numbers, _MERGED)
-    return Seen(point.key, {"name": name, "time": int(second) * _SECOND, **shown, **numbers}, unreadable)
+    sent = {part: number for part, number in numbers.items() if part in point.fields}  # Datadog estimates others
+    return Seen(point.key, {"name": name, "time": int(second) * _SECOND, **shown, **sent}, unreadable)
 
 
 def _more(shown: Value, sent: Value) -> bool:
