@@ -1,4 +1,4 @@
-"""Opening of regular files only: a pipe without a writer would block, and a device may never end."""
+"""Paths that users write, and opening of regular files only: a pipe without a writer would block, and a device may never end."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ def open_regular(path: Path | str) -> BinaryIO:
         opened.close()
         raise
     return opened
+
+
+def expanded(name: str) -> Path:
+    """Return the path that a user wrote, with `~` for a home directory; it stays, as in a shell, if there is none."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
 
 
 def _refuse(mode: int, path: Path | str) -> None:

@@ -44,7 +44,7 @@ def command(
     format_: FormatOption = Format.TEXT,
 ) -> int:
     """Write OTLP JSON lines, as the Collector's file exporter does, from a scrape or from a recording in any supported format."""
-    from pathlib import Path
+    from magictel.files import expanded
 
     from magictel.cli import output
     from magictel.cli.errors import tell
@@ -57,7 +57,7 @@ def command(
     from magictel.reporters.json import skipped_document
 
     patterns = tuple(redact or ()), tuple(drop or ())
-    options = RecordOptions(source, Path(out).expanduser(), every, length, *patterns, skips(on_error))
+    options = RecordOptions(source, expanded(out), every, length, *patterns, skips(on_error))
     done = Recorded()
     stopped: KeyboardInterrupt | None = None
     try:

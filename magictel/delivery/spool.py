@@ -41,6 +41,7 @@ from magictel.delivery.spool_rows import (
 )
 from magictel.delivery.stored import StoredPayload
 from magictel.encoding.payload import Payload
+from magictel.files import expanded
 from magictel.model.outcome import Reason
 from magictel.settings.model import ExporterSettings
 
@@ -53,7 +54,7 @@ _INTERRUPTED = "delivery.shutdown", "the process ended before the backend confir
 
 def spool_path(folder: str, target: str) -> Path:
     """Return the file of a target in the folder of its setting `spool`."""
-    return Path(folder).expanduser() / f"{quote(target, safe=' ')}.spool"
+    return expanded(folder) / f"{quote(target, safe=' ')}.spool"
 
 
 class Spool(Outbox):
@@ -219,6 +220,8 @@ class Spool(Outbox):
     def _me(self) -> int:
         if self._owner is None:
             self._owner = Owner(self._locks)
+        else:
+            self._owner.renew()
         return self._owner.number
 
     def _adopt(self, db: sqlite3.Connection) -> int:

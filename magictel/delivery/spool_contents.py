@@ -46,9 +46,9 @@ EMPTY = Contents((), {}, 0)
 
 def contents(path: Path, fingerprint: str) -> Contents:
     """Return what is in a spool; nothing if there is none. Raise `SpoolError` if it cannot be read."""
-    if not path.exists():
-        return EMPTY
     file = SpoolFile(path)
+    if not file.exists():
+        return EMPTY
     with file.transaction() as db:
         disown_ended(db, lock_path(path))
         rows = tuple(

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import sqlite3
+import stat
 import threading
 import weakref
 from collections.abc import Iterator
@@ -91,6 +92,13 @@ class SpoolFile:
                 self.close()
                 raise
 
+    def exists(self) -> bool:
+        """Return whether there is a file. Raise `SpoolError` if that is not known, or if it is no regular file."""
+        try:
+            return bool(_inode(self.path))
+        except OSError as failure:
+            raise _trouble(self.path, failure) from failure
+
     def close(self) -> None:
         """Close the connection, which rolls back what is not committed."""
         with self._lock:
@@ -100,7 +108,7 @@ class SpoolFile:
             self._db = None
 
     def _connected(self) -> sqlite3.Connection:
-        inode = self.path.stat().st_ino if self.path.exists() else 0
+        inode = _inode(self.path)
         if self._db is not None and inode == self._inode:
             return self._db
         self.close()
@@ -126,6 +134,19 @@ class SpoolFile:
                 self.path.replace(f"{self.path}.corrupt")
                 for suffix in ("-wal", "-shm"):
                     Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+
+def _inode(path: Path) -> int:
+    """Return the number of the file, 0 if there is none. Raise `SpoolError` for a link: another's file would be changed."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return 0
+    if not stat.S_ISREG(status.st_mode):
+        raise SpoolError(
+            "delivery.spool-unwritable", f"{path} is not a regular file", "remove it, or set spool to another directory"
+        )
+    return status.st_ino
 
 
 def _create(path: Path) -> None:

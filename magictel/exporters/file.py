@@ -11,6 +11,7 @@ from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.withheld import Withheld
 from magictel.errors import WireError
+from magictel.files import expanded
 from magictel.formats.otlp.json_lines import OtlpJsonEncoder, line
 from magictel.formats.otlp.readback import every_point, expected, identified, points
 from magictel.model.finding import Finding, Rung
@@ -139,7 +140,7 @@ class FileExporter(Exporter[FileSettings]):
 
     def __init__(self, settings: FileSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
-        self.path = Path(self.settings.path).expanduser()
+        self.path = expanded(self.settings.path)
         self.began_at: int | None = None
         """Bytes in the file before the first line of this exporter."""
 

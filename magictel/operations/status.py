@@ -26,12 +26,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 def status(url: str, transport: Transport) -> Answer:
     """Return the health. Raise `WireError` if nothing answers, `UsageError` if the address is invalid or serves something else."""
-    parts = urllib.parse.urlsplit(url)
-    address = url if parts.path.strip("/") else f"{url.rstrip('/')}/healthz"
     try:
-        endpoint = parse_endpoint(address, field="URL")
+        parse_endpoint(url, field="URL")
     except SettingsError as failure:
         raise UsageError("usage.status", failure.message, failure.remedy) from None
+    parts = urllib.parse.urlsplit(url)
+    address = url if parts.path.strip("/") else parts._replace(path="/healthz").geturl()
     reply = transport.send(Request("GET", address, {}), TIMEOUT)
     document = _document(reply.body)
     try:
@@ -39,7 +39,8 @@ def status(url: str, transport: Transport) -> Answer:
             return Answer(msgspec.convert(document, Health), document)
     except msgspec.ValidationError:
         pass
-    message = f"{endpoint.endpoint} answers {reply.status}, but not with the health of magictel's runtime"
+    shown = parse_endpoint(address, field="URL").endpoint
+    message = f"{shown} answers {reply.status}, but not with the health of magictel's runtime"
     raise UsageError("usage.status", message, "name the port that MAGICTEL_HEALTH_PORT gives the application")
 
 

@@ -19,6 +19,8 @@ _log = logging.getLogger("magictel.runtime")
 _OURS: weakref.WeakSet[MeterProvider] = weakref.WeakSet()
 """Those that `start` has created."""
 _INTERVAL, _TIMEOUT = "OTEL_METRIC_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_TIMEOUT"
+_SHORTEST = 0.001
+"""Seconds: a shorter interval would collect without a pause."""
 
 
 class Reader(PeriodicExportingMetricReader):
@@ -105,9 +107,9 @@ def _seconds(environment: Mapping[str, str], variable: str, default: float) -> f
     text = environment.get(variable, "").strip()
     try:
         seconds = float(text) / 1000 if text else default
-        if seconds > 0:
+        if _SHORTEST <= seconds <= threading.TIMEOUT_MAX:
             return seconds
     except ValueError:
         pass
-    _log.warning("%s is not a number of milliseconds above 0: %g is used", variable, default * 1000)
+    _log.warning("%s is not a number of milliseconds from 1 on: %g is used", variable, default * 1000)
     return default

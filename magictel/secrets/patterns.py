@@ -93,7 +93,7 @@ _KEYED = re.compile(
 )
 _SCHEME = re.compile(r"(?P<head>\b(?:ApiKey|Bearer|Basic)\s+)(?P<value>[^\s'\",@\[{]{6,})", re.IGNORECASE)
 _SCHEMES = ("basic", "bearer", "apikey", "api-token")
-_IN_URL = re.compile(r"(?P<head>://[^/\s:@]*:)[^/\s@]+(?=@)")
+_IN_URL = re.compile(r"(?P<head>://[^/\s:@]*:)[^/\s]+(?=@)")
 _WORD = re.compile(r"(?:[A-Za-z]?[a-z]+|[A-Z]+(?:_[A-Z]+)*)[.;:!?)\]]*")
 """A word of a sentence, or a constant as parsers print it (`END_OBJECT`)."""
 _CHALLENGE = re.compile(r"(?:realm|charset|error|scope)=", re.IGNORECASE)

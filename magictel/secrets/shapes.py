@@ -26,7 +26,7 @@ _SECRET_WORDS = (
     r"|(?:api|private|secret|access|account|encryption|signing|shared|license) key)$"
 )
 """The last words of a name."""
-_LOGIN = r"(://[^/\s:@?#]*:)([^/\s@?#]+)(?=@)"
+_LOGIN = r"(://[^/\s:@?#]*:)([^/\s?#]+)(?=@)"
 _TOKEN_AS_LOGIN = r"(://)([A-Za-z0-9_-]{20,})(?=@)"
 _PASSWORD = r"(?i)(\b(?:client[-_]?secret|secret|password|passwd|pwd|accountkey|sharedaccesskey)=)([^\s&;,'\"]{4,})"
 _PARAMETER = (

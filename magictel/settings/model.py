@@ -11,6 +11,7 @@ Units: `seconds` also takes `250ms`, `10s`, `2m`, `1h`; `bytes` also takes `5MB`
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -79,6 +80,19 @@ def option(
 def duration(sentence: str, *, example: Any, gt: float | None = None, ge: float | None = None) -> msgspec.Meta:
     """Return the metadata of an option in seconds, an hour at most."""
     return option(sentence, unit="seconds", example=example, gt=gt, ge=ge, le=3600)
+
+
+def _why_unusable(pattern: str) -> str:
+    """Return what is wrong with a regular expression, or an empty text."""
+    try:
+        with warnings.catch_warnings():  # Python warns of some valid ones on standard error
+            warnings.simplefilter("ignore")
+            matches_nothing = re.search(pattern, "") is not None
+    except re.error as failure:
+        return f"is not a regular expression: {failure}"
+    except (OverflowError, RecursionError):
+        return "is too complex for a regular expression"
+    return "matches the empty text, which every value contains" if matches_nothing else ""
 
 
 class SettingsModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,11 +193,9 @@ class SettingsModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                     f"use {either(SHAPES)}",
                 )
         for pattern in self.redact_patterns:
-            try:
-                re.compile(pattern)
-            except re.error as failure:
-                message = f"redact_patterns: {pattern!r} is not a regular expression: {failure}"
-                yield "redact_patterns", "config.value", message, "correct the expression"
+            why = _why_unusable(pattern)
+            if why:
+                yield "redact_patterns", "config.value", f"redact_patterns: {pattern[:80]!r} {why}", "correct the expression"
 
     def secret_values(self) -> Iterator[str]:
         """Return every secret of these settings in plain text, for a redactor: credentials, headers, logins in URLs."""

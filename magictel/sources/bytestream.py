@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from magictel.errors import UsageError
+from magictel.files import expanded
 from magictel.sources.errors import SourceError
 
 _BLOCK = 256 * 1024
@@ -198,7 +199,7 @@ def once_only(name: str) -> bool:
     if name == STDIN:
         return True
     try:
-        return not name.startswith("@") and not stat.S_ISREG(Path(name).expanduser().stat().st_mode)
+        return not name.startswith("@") and not stat.S_ISREG(expanded(name).stat().st_mode)
     except (OSError, ValueError, RuntimeError):
         return False  # reported when it is opened
 
@@ -214,7 +215,7 @@ def opened(name: str, stack: ExitStack) -> Bytes:
     if name == STDIN:
         return Bytes("standard input", sys.stdin.buffer, None)
     try:
-        path = Path(name).expanduser()
+        path = expanded(name)
         if name and path.is_dir():
             raise UsageError("usage.recording", f"{name} is a directory", "name the files in it")
         file = stack.enter_context(path.open("rb"))

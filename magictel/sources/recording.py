@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from magictel.errors import UsageError
+from magictel.files import expanded
 from magictel.model.metrics import times_of
 from magictel.sources import bytestream
 from magictel.sources.batching import Around, Part
@@ -177,7 +178,7 @@ class Recordings:
             return self.time
         if name == STDIN:
             return self.now
-        path = bytestream.shipped(name) if name in bytestream.SHIPPED else Path(name).expanduser()
+        path = bytestream.shipped(name) if name in bytestream.SHIPPED else expanded(name)
         seconds = path.stat().st_mtime
         return min(int(seconds * 1000) * 1_000_000, self.now)
 
@@ -204,6 +205,6 @@ def _size(name: str) -> int:
     if name.startswith("@"):
         return 0
     try:
-        return Path(name).expanduser().stat().st_size
+        return expanded(name).stat().st_size
     except OSError:
         return 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +12,10 @@ from pathlib import Path
 import pytest
 
 from magictel.delivery import spool_file
+from magictel.delivery.spool import spool_path
+from magictel.delivery.spool_contents import contents
+from magictel.delivery.spool_file import SpoolError
+from magictel.delivery.spool_owner import lives
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Delivered, Fate, ItemVerdict, Outcome, Partial
 from tests.delivery.rig import REFUSED, payload
@@ -217,3 +223,85 @@ def test_a_file_that_is_removed_is_made_anew(path: Path) -> None:
     ledger = rig.pipeline.ledger
     assert (ledger.kept, ledger.dropped, ledger.balanced) == (3, 2, True)
     assert counts(path) == {"sent": 3, "kept": 3}
+
+
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "directory"])
+def test_what_is_no_regular_file_is_not_touched(path: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    other = path.with_name("other")
+    if kind == "link":
+        other.write_text("of another program")
+        other.chmod(0o644)
+    if kind == "directory":
+        path.mkdir(mode=0o755)
+    else:
+        path.symlink_to(other)
+    before = path.lstat().st_mode
+    rig = SpoolRig(path, [REFUSED], **AWAY)
+    rig.export(payload(2, "a"), seconds=0)
+    assert rig.pipeline.ledger.kept == 2
+    assert f"delivery.spool-unwritable: {path} is not a regular file; points wait in memory" in caplog.text
+    with pytest.raises(SpoolError, match="not a regular file"):
+        contents(path, "f")
+    assert path.lstat().st_mode == before
+    assert other.exists() is (kind == "link")
+    if kind == "link":
+        assert (other.read_text(), other.stat().st_mode & 0o777) == ("of another program", 0o644)
+
+
+def test_a_lock_file_that_is_a_link_is_not_followed(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    other = path.with_name("other")
+    path.with_name("t.spool.lock").symlink_to(other)
+    rig = SpoolRig(path, [REFUSED], **AWAY)
+    rig.export(payload(2, "a"), seconds=0)
+    assert (rig.pipeline.ledger.kept, other.exists()) == (2, False)
+    assert "delivery.spool-unwritable" in caplog.text
+
+
+def test_a_directory_that_cannot_be_read_is_trouble(path: Path) -> None:
+    path.parent.joinpath("file").touch()
+    with pytest.raises(SpoolError) as raised:
+        contents(path.parent / "file" / "t.spool", "f")
+    assert raised.value.code == "delivery.spool-unwritable"
+
+
+def test_a_home_directory_that_is_unknown_is_no_error() -> None:
+    assert str(spool_path("~nobody-has-this-name/x", "t")) == "~nobody-has-this-name/x/t.spool"
+
+
+_OWNER = """
+import sys
+from pathlib import Path
+from magictel.delivery.spool_owner import Owner
+
+owner = Owner(Path(sys.argv[1]))
+print(owner.number, flush=True)
+for _ in sys.stdin:
+    owner.renew()
+    print("renewed", flush=True)
+"""
+
+
+def test_an_owner_lives_although_its_file_was_removed(path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _OWNER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        number = int(process.stdout.readline())
+        assert lives(path, number)
+        path.unlink()
+        print("renew", file=process.stdin, flush=True)
+        assert process.stdout.readline() == "renewed\n"
+        assert lives(path, number)
+        process.stdin.close()
+        process.wait()
+    assert not lives(path, number)
+
+
+def test_a_process_locks_its_owners_in_a_new_file(path: Path) -> None:
+    rig = SpoolRig(path, [REFUSED] * 2, **AWAY)
+    rig.export(payload(1, "a"), seconds=0)
+    locks = path.with_name("t.spool.lock")
+    locks.unlink()
+    rig.export(payload(1, "b"), seconds=0)
+    assert locks.exists()

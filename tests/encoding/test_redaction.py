@@ -196,7 +196,15 @@ def test_a_repeated_series_is_no_collision() -> None:
         ({"redact_with": "hash"}, "redact_with"),
         ({"redact_shapes": ["passwords"]}, "redact_shapes"),
         ({"redact_patterns": ["("]}, "redact_patterns"),
+        ({"redact_patterns": ["x{99999999999999999999}"]}, "redact_patterns"),
+        ({"redact_patterns": ["(" * 2000 + ")" * 2000]}, "redact_patterns"),
+        ({"redact_patterns": ["(EMP-[0-9]+)?"]}, "redact_patterns"),
     ],
 )
 def test_a_setting_that_cannot_work_is_a_problem(values: dict[str, Any], key: str) -> None:
     assert [problem[0] for problem in ExporterSettings(**values).problems()] == [key]
+
+
+def test_no_warning_of_python_reaches_the_user(recwarn: pytest.WarningsRecorder) -> None:
+    assert not list(ExporterSettings(redact_patterns=["[[a]"]).problems())
+    assert not recwarn

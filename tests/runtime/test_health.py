@@ -303,9 +303,11 @@ def test_status_of_something_else(body: bytes, tmp_path: Path) -> None:
     assert f"http://127.0.0.1:{port}/healthz answers 200, but not with the health of magictel's runtime" in ran.err
 
 
-def test_status_at_an_invalid_address(tmp_path: Path) -> None:
-    ran: Any = magictel("status", "localhost:9465:1", "--format", "json", folder=tmp_path)
+@pytest.mark.parametrize("address", ["localhost:9465:1", "http://[::1", "http://"])
+def test_status_at_an_invalid_address(address: str, tmp_path: Path) -> None:
+    ran: Any = magictel("status", address, "--format", "json", folder=tmp_path)
     assert (ran.code, ran.document["code"]) == (2, "usage.status")
+    assert "healthz" not in str(ran.document)
 
 
 def test_the_health_page_is_in_the_log(backend: Server, caplog: pytest.LogCaptureFixture) -> None:

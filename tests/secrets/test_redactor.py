@@ -351,3 +351,9 @@ def test_a_token_of_a_well_known_shape_is_masked_although_nobody_configured_it(k
 )  # fmt: skip
 def test_words_that_begin_like_a_token_stay(text: str) -> None:
     assert Redactor()(text) == masked(text) == text
+
+
+def test_a_password_with_an_at_sign_in_an_address_is_masked_whole() -> None:
+    assert masked("cannot connect to postgres://ada:hunter@2@db/shop?a=b@c") == (
+        "cannot connect to postgres://ada:***@db/shop?a=b@c"
+    )

@@ -40,6 +40,7 @@ def test_every_type_of_token_is_masked_whole(service: str) -> None:
     ("value", "masked"),
     [
         ("https://ada:hunter2@example.net/a", "https://ada:***@example.net/a"),
+        ("postgres://ada:hunter@2@db/shop", "postgres://ada:***@db/shop"),
         ("https://example.net/a?api_key=A1b2C3d4E5&b=1", "https://example.net/a?api_key=***&b=1"),
         ("Server=db;Password=hunter2;Encrypt=true", "Server=db;Password=***;Encrypt=true"),
         ("Basic dXNlcjpwYXNzd29yZA==", "Basic ***"),

@@ -14,6 +14,7 @@ from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.exporters.statsd.encoding import StatsdEncoder
 from magictel.exporters.statsd.settings import StatsdSettings
+from magictel.files import expanded
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Outcome, TooLarge, Unavailable, Unconfirmed
 from magictel.net.dns import resolve
@@ -114,7 +115,7 @@ class StatsdExporter(Exporter[StatsdSettings]):
     def _opened(self, timeout: float) -> socket.socket:
         """Return a connected socket: the system then reports a port at which nothing listens, with a later datagram."""
         if self.settings.socket:
-            family, address = socket.AF_UNIX, str(Path(self.settings.socket).expanduser())
+            family, address = socket.AF_UNIX, str(expanded(self.settings.socket))
         else:
             family, _, _, _, address = self._addresses(timeout)[0]
         opened = socket.socket(family, socket.SOCK_DGRAM)
