@@ -178,7 +178,9 @@ def test_a_spool_that_is_not_there(folder: Path, command: str) -> None:
 def test_a_spool_that_cannot_be_read(folder: Path, backend: Server) -> None:
     (folder / "spool").write_text("a file")
     ran = spool(folder, "ls", "prod-es")
-    assert ran.code == 0, "there is no spool in it"
+    assert ran.code == 1
+    assert "more:  magictel explain delivery.spool-unwritable" in ran.out
+    assert "delivery.spool-unwritable" in spool_check(folder).out
     (folder / "spool").unlink()
     application(folder, backend).shutdown(0)
     file = folder / "spool" / "prod-es.spool"
