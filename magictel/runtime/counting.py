@@ -25,7 +25,13 @@ class CountingExporter(MetricExporter):
         origin = f" (from {why.origin})" if why.origin else ""
         log = logging.getLogger(f"magictel.{target}")
         fix = f"; {why.remedy}" if why.remedy else ""
-        log.error("%s: %s: all its metrics are dropped until this is fixed%s%s", why.code, why.message.rstrip("."), origin, fix)
+        log.error(
+            "%s: %s: all its metrics are dropped until this is fixed%s%s",
+            why.code,
+            why.message.rstrip("."),
+            origin,
+            fix,
+        )
 
     @property
     def ledger(self) -> Receipt:

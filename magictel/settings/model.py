@@ -195,7 +195,12 @@ class SettingsModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         for pattern in self.redact_patterns:
             why = _why_unusable(pattern)
             if why:
-                yield "redact_patterns", "config.value", f"redact_patterns: {pattern[:80]!r} {why}", "correct the expression"
+                yield (
+                    "redact_patterns",
+                    "config.value",
+                    f"redact_patterns: {pattern[:80]!r} {why}",
+                    "correct the expression",
+                )
 
     def secret_values(self) -> Iterator[str]:
         """Return every secret of these settings in plain text, for a redactor: credentials, headers, logins in URLs."""
