@@ -44,14 +44,13 @@ def command(
     format_: FormatOption = Format.TEXT,
 ) -> int:
     """Write OTLP JSON lines, as the Collector's file exporter does, from a scrape or from a recording in any supported format."""
-    from magictel.files import expanded
-
     from magictel.cli import output
     from magictel.cli.errors import tell
     from magictel.cli.exit_codes import Exit
     from magictel.cli.replay_options import skips
     from magictel.cli.signals import raising
     from magictel.clock import SystemClock
+    from magictel.files import expanded
     from magictel.operations.record import Recorded, RecordOptions, record
     from magictel.reporters.humanize import many
     from magictel.reporters.json import skipped_document

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from threading import Event
 from typing import Any
 
