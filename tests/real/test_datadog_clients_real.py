@@ -47,7 +47,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "magict
 BUILT = sorted(CACHE.glob("mt-datadogclient-????????????????"))
 HOST = "magictel-host"
 """The host that the clients are configured with."""
-NOT_OURS = ("instrumentation_scope", "service.instance.id")
+NOT_OURS = ("instrumentation_scope",)
 """Tags of the scope and the resource that the clients always send, and we do not."""
 MODES = {"distributions": "distributions", "counters": "counters", "aggregates": "nobuckets"}
 pytestmark = [

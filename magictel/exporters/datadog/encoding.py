@@ -49,6 +49,8 @@ _HOST = ("datadog.host.name", "host.name")
 _UNIFIED = {"service": "service.name", "version": "service.version", "env": "deployment.environment.name"}
 """Datadog's unified service tags, and the resource attributes that give them."""
 _OLD_ENVIRONMENT = "deployment.environment"
+_INSTANCE = "service.instance.id"
+"""Always a tag, as Datadog's translator has it: of processes on one host Datadog would keep only the last one's point of a second."""
 _sum = attrgetter("sum")
 
 
@@ -135,8 +137,8 @@ class DatadogEncoder(Encoder[Any]):
             if value and not (name == "service" and str(value).startswith("unknown_service")):
                 tags.append(tag(f"{name}:{value}"))
         host = next((str(resource[key]) for key in _HOST if resource.get(key)), None)
-        if settings.resource_tags:
-            tags += tags_of({key: value for key, value in resource.items() if key not in _HOST})
+        kept = set(resource) - set(_HOST) if settings.resource_tags else {_INSTANCE}
+        tags += tags_of({key: value for key, value in resource.items() if key in kept})
         tags += [written for given in settings.tags if (written := tag(given))]
         return list(dict.fromkeys(tags)), settings.hostname or host or ""
 

@@ -57,6 +57,19 @@ def decoded(item: bytes | Withheld) -> Any:
     return series
 
 
+@pytest.mark.parametrize("resource_tags", [False, True])
+def test_processes_on_one_host_are_different_series(resource_tags: bool) -> None:
+    processes = [
+        decoded(
+            encoder(resource_tags=resource_tags).encode(
+                Series(stream(resource={"host.name": "node-1", "service.instance.id": name}), {}), number(1.0)
+            )
+        )
+        for name in ("a", "b")
+    ]
+    assert [list(series.tags) for series in processes] == [["service.instance.id:a"], ["service.instance.id:b"]]
+
+
 def test_a_gauge_has_its_tags_its_unit_and_its_host() -> None:
     resource = {"service.name": "gateway", "deployment.environment.name": "prod", "host.name": "node-1", "other": "x"}
     series = decoded(
