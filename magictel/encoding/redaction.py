@@ -13,7 +13,7 @@ from __future__ import annotations
 import fnmatch
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from functools import lru_cache
@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from magictel.encoding.columns import rows_by_keys
-from magictel.encoding.identity import identity
+from magictel.encoding.identity import identity, stream_identity
 from magictel.model.identity_cache import IdentityCache, StreamCache
 from magictel.model.metrics import Attributes, Group, NumberPoints, Point, Stream, attributes_of
 from magictel.secrets.secret import MASK
@@ -84,6 +84,9 @@ class Redaction:
         """Redacted values by rule, each once for a set of attributes; series that became one under `redaction-collision`."""
         self._merged: dict[str, int] = {}
         """By metric, the most series of a collection that became another one."""
+        self._originals: dict[Hashable, Hashable] = {}
+        """By the identity of a redacted stream, that of the first one that became it."""
+        self._merged_streams: set[Hashable] = set()
         self._is_off = not any((rules.redact, rules.drop, rules.hashed, rules.shapes, rules.patterns))
         self._masking = Masking(rules.shapes, rules.patterns, self._replacement)
         self._action = lru_cache(10_000)(self._action_for)
@@ -129,7 +132,15 @@ class Redaction:
         resource, scope = self._known(stream.resource), self._known(stream.scope_attributes)
         if resource is stream.resource and scope is stream.scope_attributes:
             return _Redacted(stream)
-        return _Redacted(replace(stream, resource=resource, scope_attributes=scope))
+        redacted = replace(stream, resource=resource, scope_attributes=scope)
+        if len(self._originals) > _MOST_KNOWN:
+            self._originals.clear()
+            self._merged_streams.clear()
+        original = stream_identity(stream)
+        if self._originals.setdefault(stream_identity(redacted), original) != original:
+            self._merged_streams.add(original)
+            self._collided(stream.name, "several resources or scopes")
+        return _Redacted(redacted)
 
     def _changed(self, stream: Stream, points: Sequence[Point], given: list[Any]) -> list[Any] | None:
         """Return the redacted attributes of points, or None if nothing in them is sensitive."""
@@ -180,12 +191,15 @@ class Redaction:
                 merged.add(original)
         if merged:
             self._merged[stream.name] = max(len(merged), self._merged.get(stream.name, 0))
-            self.counts["redaction-collision"] = sum(self._merged.values())
-            message = (
-                f"{stream.name}: redaction gives {len(merged) + 1} series the same attributes, or more: the backend "
-                'may keep one of them; redact_with = "hash" keeps them apart'
-            )
-            self._notify(COLLISION, stream.name, message)
+            self._collided(stream.name, f"{len(merged) + 1} series, or more,")
+
+    def _collided(self, name: str, which: str) -> None:
+        self.counts["redaction-collision"] = sum(self._merged.values()) + len(self._merged_streams)
+        message = (
+            f"{name}: redaction gives {which} the same attributes: the backend may keep one of them; a hash keeps them "
+            'apart (hash_attributes for names, redact_with = "hash" for shapes)'
+        )
+        self._notify(COLLISION, name, message)
 
     def _with_exemplars(self, point: Point) -> Point:
         if not point.exemplars:

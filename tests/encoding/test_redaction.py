@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -208,3 +209,24 @@ def test_a_setting_that_cannot_work_is_a_problem(values: dict[str, Any], key: st
 def test_no_warning_of_python_reaches_the_user(recwarn: pytest.WarningsRecorder) -> None:
     assert not list(ExporterSettings(redact_patterns=["[[a]"]).problems())
     assert not recwarn
+
+
+@pytest.mark.parametrize(("rules", "merged"), [(Rules(drop=["host.*"]), 1), (Rules(hashed=["host.*"], salt="s"), 0)])
+@pytest.mark.parametrize("where", ["resource", "scope"])
+def test_resources_and_scopes_that_become_one_are_counted_and_named(rules: Rules, merged: int, where: str) -> None:
+    notices: list[tuple[str, str]] = []
+    redaction = Redaction(rules, lambda code, message: notices.append((code, message)))
+    for _ in range(2):
+        collection = MetricsData([])
+        for host in ("a", "b", "a"):
+            data = points_with({"shop": "a"})
+            attributes = {"host.name": host}
+            ((scope,),) = [resource.scope_metrics for resource in data.resource_metrics]
+            if where == "scope":
+                scope = replace(scope, scope=InstrumentationScope("app", attributes=attributes))
+                attributes = {}
+            collection.resource_metrics.append(ResourceMetrics(Resource(attributes), [scope], ""))  # type: ignore[union-attr]
+        list(redaction(groups(collection)))
+    assert redaction.counts["redaction-collision"] == merged
+    assert [code for code, _ in notices] == [COLLISION] * merged
+    assert all("several resources or scopes" in message for _, message in notices)
