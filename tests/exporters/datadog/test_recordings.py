@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,3 +184,52 @@ def test_counts_that_were_moved_are_found_where_they_are(tmp_path: Path) -> None
     assert sorted(point.numbers["value"] for point in moved) == [0, 1, 2]
     assert result.verification is not None
     assert (result.verification.missing, result.verification.altered) == (0, 0)
+
+
+def lose_a_distribution(emulator: DatadogEmulator) -> None:
+    """The second write of a second never arrives: it is taken out of what the first one was added to."""
+    for place, point in emulator._stored.items():
+        if point.metric == "latency" and point.numbers["count"] == 8:
+            numbers = {**point.numbers, "count": 3.0, "sum": 4.5}
+            emulator._stored[place] = point._replace(numbers=numbers)
+
+
+def alter_a_sum(emulator: DatadogEmulator) -> None:
+    for place, point in emulator._stored.items():
+        if point.metric == "latency" and point.numbers["count"] == 8:
+            emulator._stored[place] = replace_number(point, "sum")
+
+
+def merge_more(emulator: DatadogEmulator) -> None:
+    for place, point in emulator._stored.items():
+        if point.metric == "latency" and point.numbers["count"] == 8:
+            emulator._stored[place] = replace_number(replace_number(point, "count"), "sum")
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome", "wrong"),
+    [(None, SendOutcome.VERIFIED, (0, 0, 0)), (lose_a_distribution, SendOutcome.LOST, (2, 0, 0)),
+     (alter_a_sum, SendOutcome.ALTERED, (0, 4, 0)), (merge_more, SendOutcome.UNVERIFIED, (0, 0, 4))],
+)  # fmt: skip
+def test_distributions_of_a_second_are_compared_with_their_sum(
+    change: Change | None, outcome: SendOutcome, wrong: tuple[int, int, int], tmp_path: Path
+) -> None:
+    path = Path(recording(tmp_path, moments=1))
+    first = json.loads(path.read_text())
+    (scope,) = first["resourceMetrics"][0]["scopeMetrics"]
+    scope["metrics"] = [metric for metric in scope["metrics"] if metric["name"] == "latency"]
+    later = copy.deepcopy(first)
+    for point in later["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0]["histogram"]["dataPoints"]:
+        point |= {
+            "timeUnixNano": str(int(point["timeUnixNano"]) + 7),
+            "count": "5",
+            "sum": 0.1,
+            "bucketCounts": ["3", "2"],
+        }
+    path.write_text(f"{json.dumps(first)}\n{json.dumps(later)}\n")
+    with serving(change, max_batch_points=10_000) as (_, exporter):
+        result = replayed(exporter, str(path))
+    verification = result.verification
+    assert verification is not None
+    assert (result.outcome, verification.expected) == (outcome, 4), result
+    assert (verification.missing, verification.altered, verification.unverified) == wrong

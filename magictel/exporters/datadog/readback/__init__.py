@@ -38,6 +38,7 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
     def __init__(self, exporter: DatadogProbes) -> None:
         super().__init__(exporter)
         self._limit = QueryLimit(exporter.clock, _MOST_QUERIES)
+        self._whole = exporter.settings.histograms == "distributions"
 
     def cannot_query(self) -> Unreadable | None:
         """Return that there is no application key, or None."""
@@ -110,8 +111,7 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
             return
         for part in ("count", "sum", "min", "max"):
             if part in point.fields:
-                whole = self.exporter.settings.histograms == "distributions"
-                yield part, f"{part}:{{}}%s.rollup(1)" if whole else f"sum:{{}}.{part}%s.rollup(sum,1)"
+                yield part, f"{part}:{{}}%s.rollup(1)" if self._whole else f"sum:{{}}.{part}%s.rollup(sum,1)"
 
     def _ask(
         self, name: str, aggregate: str, keys: Sequence[str], query: SampleQuery
@@ -145,16 +145,18 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
         assert isinstance(encoder, DatadogEncoder)
         shown = self.expect(series, point)
         tags, host = encoder.tags(series), encoder.host(series.stream)
-        key = recordings.key_of(metric_name(series.stream.name), tags, host, point.time_unix_nano)
-        if shown is None or key is None:
+        if shown is None:
+            return None
+        added_up = self._whole and "buckets" in shown.fields
+        key = recordings.key_of(metric_name(series.stream.name), tags, host, point.time_unix_nano, added_up)
+        if key is None:
             return None
         fields = {**shown.fields, "time": point.time_unix_nano}
         return Expected(key, f"{series} at {point.time_unix_nano // _SECOND}", fields)
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """Return the seconds of these series."""
-        whole = self.exporter.settings.histograms == "distributions"
-        return self.cannot_query() or recordings.find(self._query, whole, expected)
+        return self.cannot_query() or recordings.find(self._query, self._whole, expected)
 
     def visible_delay(self) -> float | Unreadable:
         """Return the seconds that Datadog usually takes until queries show a point."""
