@@ -165,7 +165,8 @@ def _create(path: Path) -> None:
         with contextlib.suppress(FileExistsError):
             os.link(new, path)
     finally:
-        new.unlink(missing_ok=True)
+        for suffix in ("", "-wal", "-shm"):  # SQLite leaves its own on a full disk
+            Path(f"{new}{suffix}").unlink(missing_ok=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

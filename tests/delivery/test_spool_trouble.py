@@ -305,3 +305,23 @@ def test_a_process_locks_its_owners_in_a_new_file(path: Path) -> None:
     locks.unlink()
     rig.export(payload(1, "b"), seconds=0)
     assert locks.exists()
+
+
+_LIMITED = """
+import resource, sys
+from pathlib import Path
+from magictel.delivery.spool_file import SpoolError, SpoolFile
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+try:
+    with SpoolFile(Path(sys.argv[1])).transaction():
+        pass
+except SpoolError as trouble:
+    print(trouble.code)
+"""
+
+
+def test_a_file_that_cannot_be_created_for_want_of_room_leaves_nothing(path: Path) -> None:
+    ran = subprocess.run([sys.executable, "-c", _LIMITED, str(path)], capture_output=True, text=True, check=True)
+    assert ran.stdout == "delivery.spool-unwritable\n"
+    assert list(path.parent.iterdir()) == []
