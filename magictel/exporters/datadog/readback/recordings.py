@@ -154,8 +154,7 @@ def _all_seen(sent: Sequence[Expected], numbers: dict[str, Value]) -> Iterator[S
         arrived = [point for point in sent if missing is not None and point is not missing]
     changed = {} if count or abs(rest) <= near else {"sum": numbers.get("sum")}
     for point in arrived:
-        own = {part: point.fields[part] for part in _PARTS & point.fields.keys()}
-        yield _seen(point, own | changed)
+        yield _seen(point, {part: point.fields[part] for part in _PARTS & point.fields.keys()} | changed)
 
 
 def _sum(points: Sequence[Expected], part: str) -> float:
