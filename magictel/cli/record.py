@@ -51,12 +51,13 @@ def command(
     from magictel.cli.signals import raising
     from magictel.clock import SystemClock
     from magictel.files import expanded
+    from magictel.gateway.custom import custom_metrics
     from magictel.operations.record import Recorded, RecordOptions, record
     from magictel.reporters.humanize import many
     from magictel.reporters.json import skipped_document
 
     patterns = tuple(redact or ()), tuple(drop or ())
-    options = RecordOptions(source, expanded(out), every, length, *patterns, skips(on_error))
+    options = RecordOptions(source, expanded(out), every, length, *patterns, skips(on_error), custom_metrics)
     done = Recorded()
     stopped: KeyboardInterrupt | None = None
     try:

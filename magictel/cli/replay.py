@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -90,6 +91,7 @@ def command(
     from magictel.cli.targets import that_send
     from magictel.cli.verify_with import jobs_of, own_sets
     from magictel.clock import SystemClock
+    from magictel.gateway.custom import custom_metrics
     from magictel.model.events import ReplayFinished
     from magictel.operations.replay import replay
     from magictel.operations.replay_reading import ReplayOptions
@@ -122,13 +124,14 @@ def command(
         within=within,
         timing=timing,
     )
+    custom = cache(partial(custom_metrics, config))
     twice = verify or loop > 1 or from_point > 0 or replay_options.speed is not None or replay_options.shift == "now"
     try:
         with (
             Interrupts() as interrupts,
             Reports(format_, report, "replay", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
             rarely_collected(),
-            Recordings(files, skips(on_error), int(clock.now() * 1e9), twice) as recordings,
+            Recordings(files, skips(on_error), int(clock.now() * 1e9), twice, custom=custom) as recordings,
             sandbox_targets.targets(
                 to, all=all_, config=config, sets=own_sets(sets, verify_with), sandbox=sandbox, bare=sandbox_bare
             ) as every,

@@ -18,6 +18,8 @@ from magictel.settings.locate import find
 from magictel.settings.names import did_you_mean, either
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,254}")
+_BUCKETS = (0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0)
+"""Those of OpenTelemetry's SDK."""
 _KEYS = ("kind", "unit", "description", "from", "buckets")
 
 
@@ -38,7 +40,8 @@ class CustomMetric(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def instrument(self) -> Instrument:
         """Return the metric's instrument."""
-        return Instrument(self.name, self.kind, self.unit, self.description, self.buckets)
+        bounds = self.buckets or _BUCKETS if self.kind == "histogram" else ()
+        return Instrument(self.name, self.kind, self.unit, self.description, bounds)
 
     def value(self, fields: Mapping[str, Any]) -> float | None:
         """Return the value of a record's fields, or None if it has no such number."""

@@ -62,5 +62,4 @@ def _recorder(meter: Meter, instrument: Instrument) -> _Record:
         case "gauge":
             return meter.create_gauge(*named).set
         case "histogram":
-            bounds = list(instrument.bounds) or None
-            return meter.create_histogram(*named, explicit_bucket_boundaries_advisory=bounds).record
+            return meter.create_histogram(*named, explicit_bucket_boundaries_advisory=list(instrument.bounds)).record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import IO, Any
 from magictel.clock import Clock
 from magictel.encoding.payload import Payload
 from magictel.errors import MagictelError, UsageError, WireError
+from magictel.gateway.custom import CustomMetric
 from magictel.http.wire import Transport
 from magictel.model.events import SkippedReason
 from magictel.operations.scrape import SCHEMES, Page, scrape
@@ -34,6 +35,8 @@ class RecordOptions:
     redact: Sequence[str] = ()
     drop: Sequence[str] = ()
     skip_broken: bool = False
+    custom: Callable[[], Iterable[CustomMetric]] = tuple
+    """Returns the custom metrics of request logs."""
 
 
 @dataclass(slots=True)
@@ -95,7 +98,9 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor
 
 
 def _read(options: RecordOptions, done: Recorded, clock: Clock) -> Iterator[Iterator[Batch]]:
-    with Recordings((options.source,), options.skip_broken, int(clock.now() * 1e9)) as recordings:
+    with Recordings(
+        (options.source,), options.skip_broken, int(clock.now() * 1e9), custom=options.custom
+    ) as recordings:
         try:
             yield recordings.batches()
         finally:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from queue import Empty
 
 from magictel.clock import Clock, SystemClock
-from magictel.errors import MagictelError
+from magictel.errors import MagictelError, SettingsError
 from magictel.model.events import (
     Event,
     ReplayFinished,
@@ -62,7 +62,7 @@ def replay(
                 yield from progress()
                 if all(lane.ended.is_set() for lane in lanes) and any(lane.broke_off for lane in lanes):
                     break
-        except SourceError as failure:
+        except (SourceError, SettingsError) as failure:
             broken = failure
         for lane in lanes:
             while not lane.put(None):
@@ -114,7 +114,7 @@ def _proved(lanes: list[Lane], reading: Reading) -> Iterator[Event]:
         return
     whole = False
     try:
-        with suppress(SourceError):  # the first pass ended there too: nothing after it was sent
+        with suppress(SourceError, SettingsError):  # the first pass ended there too: nothing after it was sent
             yield from prove(proofs, reading.again())
         whole = True
     finally:

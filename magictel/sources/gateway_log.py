@@ -7,7 +7,7 @@ so far. Contents and users are not sent: neither messages nor users become attri
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from math import inf
@@ -18,6 +18,7 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.gateway.custom import CustomMetric
 from magictel.gateway.instruments import SCOPE, Instrument
 from magictel.gateway.mapping import Cell, Mapping
 from magictel.gateway.request import RecordError, read_request
@@ -38,15 +39,17 @@ _KINDS = {
 
 
 class GatewayLog:
-    """A decoder of records. `shift` (nanoseconds) is added to every time."""
+    """A decoder of records. `shift` (nanoseconds) is added to every time. `custom`: metrics besides those of every gateway."""
 
-    def __init__(self, name: str, shift: int = 0, skips: Skips | None = None) -> None:
+    def __init__(
+        self, name: str, shift: int = 0, skips: Skips | None = None, custom: Iterable[CustomMetric] = ()
+    ) -> None:
         self.name = name
         self._shift = shift
         self._skips = skips or Skips()
         self._scope = InstrumentationScope(SCOPE)
         self._resources = lru_cache(1_000)(lambda pairs: Resource(dict(pairs)))
-        self._mapping = Mapping()
+        self._mapping = Mapping(custom=custom)
         self._series: dict[Hashable, _Series] = {}
         self._begin = 0
         self._heads = Heads()

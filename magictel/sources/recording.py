@@ -14,6 +14,7 @@ from typing import IO
 
 from magictel.errors import UsageError
 from magictel.files import expanded
+from magictel.gateway.custom import CustomMetric
 from magictel.model.metrics import times_of
 from magictel.sources import bytestream
 from magictel.sources.batching import Around, Part
@@ -48,6 +49,8 @@ class Recordings:
     """Skipped points and lines, with reasons."""
     around: Around = NOTHING_AROUND
     """Resource and scope of the metrics of pages."""
+    custom: Callable[[], Iterable[CustomMetric]] = tuple
+    """Returns the custom metrics of request logs, if there are any logs. Raises `SettingsError`."""
     done: int = 0
     """Bytes of the files before the current one."""
     present: Bytes | None = None
@@ -166,10 +169,14 @@ class Recordings:
             protobuf = OtlpProtobuf(opened.name, shift, self.skips)
             yield from self._by_line(enumerate(messages(opened.name, blocks), 1), protobuf.message)
         else:
-            reader = GatewayLog if kind.startswith("gateway") else OtlpJsonReader
+            reader: GatewayLog | OtlpJsonReader
+            if kind.startswith("gateway"):
+                reader = GatewayLog(opened.name, shift, self.skips, self.custom())
+            else:
+                reader = OtlpJsonReader(opened.name, shift, self.skips)
             several_lines = kind.endswith("-document")
             values = _printed_values(document(opened.name, blocks)) if several_lines else lines(opened.name, blocks)
-            yield from self._by_line(values, reader(opened.name, shift, self.skips).line)
+            yield from self._by_line(values, reader.line)
 
     def _time_of(self, name: str) -> int:
         """Return the time of a page's file: samples without time get it, and it stays the same on a second send."""

@@ -17,6 +17,7 @@ import pytest
 import zstandard
 
 from magictel import sandbox
+from magictel.cli.exit_codes import Exit
 from magictel.clock import SystemClock
 from magictel.model.outcome import Receipt
 from magictel.operations.replay_reading import ReplayOptions
@@ -244,6 +245,35 @@ def test_a_gateway_record_with_a_field_of_another_kind_is_a_broken_line(tmp_path
     assert "r, line 2, column 73: expected a number for latency" in ran.document["message"]
     again = replayed(tmp_path, "r", "--on-error", "skip")
     assert (again.code, again.document["source"]["points"], again.document["source"]["skipped"]) == (0, 3, 1)
+
+
+RECORD = '{"timestamp":"2025-03-05T16:03:20Z","attributes":{"metadata":{"latency":1,"units":7}}}\n'
+
+
+def test_custom_metrics_of_the_file_are_sent_and_recorded(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text(RECORD)
+    (tmp_path / "magictel.toml").write_text('[metrics.mine]\nkind = "counter"\nfrom = "units"\n')
+    (tmp_path / "other.toml").write_text('[metrics.other]\nkind = "gauge"\nfrom = "units"\n')
+    for config, name in (((), "mine"), (("--config", "other.toml"), "other")):
+        ran, points = to_file(tmp_path, "r", *config, out=name)
+        assert ran.code == 0, ran
+        assert [point["asInt"] for point in points if point["name"] == name] == ["7"]
+    assert magictel("record", "--from", "r", "--out", "recorded.jsonl", folder=tmp_path).code == 0
+    assert '"name":"mine"' in (tmp_path / "recorded.jsonl").read_text()
+
+
+def test_an_invalid_custom_metric_concerns_only_request_logs(tmp_path: Path) -> None:
+    (tmp_path / "magictel.toml").write_text('[metrics.mine]\nkind = "meter"\n')
+    (tmp_path / "r").write_text(RECORD)
+    (tmp_path / "m").write_text(request(1.0) + "\n")
+    ran, _ = to_file(tmp_path, "m", out="m.out")
+    assert ran.code == 0, ran
+    ran, points = to_file(tmp_path, "r", out="r.out")
+    assert (ran.code, ran.document["code"], points) == (Exit.UNUSABLE, "config.metric", []), ran
+    (tmp_path / "m").write_text(request(*range(4_500)) + "\n")
+    ran, points = to_file(tmp_path, "m", "r", "--shift", "keep", out="both.out")
+    assert (ran.code, len(points), ran.document["from_point"]) == (Exit.FAILED, 4_500, 4_500), ran
+    assert "metrics.mine: kind is missing or unknown" in ran.out
 
 
 def test_a_gateway_record_whose_tokens_are_no_object_is_a_broken_line(tmp_path: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.semconv._incubating.metrics import gen_ai_metrics, http_metrics
 
-from magictel.gateway import GatewayMetrics, GatewayRequest, Mapping, read_request
+from magictel.gateway import CustomMetric, GatewayMetrics, GatewayRequest, Mapping, read_request
+from magictel.gateway.instruments import Kind
 from magictel.gateway.mapping import OVERFLOW
 from magictel.sources.bytestream import shipped
 from magictel.sources.gateway_log import GatewayLog
@@ -57,9 +59,9 @@ def collected(*requests: Any, **options: Any) -> Sent:
     return sent
 
 
-def replayed(*lines: str) -> Sent:
+def replayed(*lines: str, custom: Sequence[CustomMetric] = ()) -> Sent:
     """Return what a replay sends last of these records."""
-    log = GatewayLog("log")
+    log = GatewayLog("log", custom=custom)
     sent: Sent = {}
     for number, line in enumerate(lines, 1):
         for part in log.line(line.encode(), number):
@@ -82,6 +84,18 @@ def approximate(sent: Sent) -> Sent:
 def test_the_replay_of_a_log_sends_what_the_runtime_records_of_the_same_requests() -> None:
     lines = shipped("@gateway").read_text().splitlines()
     assert replayed(*lines) == approximate(collected(*map(json.loads, lines)))
+
+
+def test_the_replay_of_a_log_sends_custom_metrics_of_every_kind_as_the_runtime_records_them() -> None:
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    custom = [CustomMetric(name=f"my.{kind}", kind=kind, source="units") for kind in kinds]
+    lines = [
+        json.dumps({"timestamp": "2025-03-05T16:03:20Z", "attributes": {"metadata": {"latency": 5, "units": units}}})
+        for units in (3, 40, 7)
+    ]
+    sent = replayed(*lines, custom=custom)
+    assert {f"my.{kind}" for kind in kinds} <= names(sent)
+    assert sent == approximate(collected(*map(json.loads, lines), custom=custom))
 
 
 def test_every_name_and_unit_is_the_convention_s() -> None:
