@@ -33,13 +33,16 @@ class _Reading:
 def guess(exporters: Sequence[AnyExporter], pasted: Pasted) -> Diagnosis:
     """Return the diagnosis of the most likely exporter, with the reason and any equally likely exporters.
 
-    An exporter without a network is tried only if no other recognises anything.
+    One that does not use HTTP is tried if the text names it and it uses a network, or if no other recognises anything.
     """
-    asked = [exporter for exporter in exporters if isinstance(exporter, HttpExporter)]
-    readings = [_read(exporter, pasted) for exporter in asked]
-    if all(reading.diagnosis.code == UNRECOGNISED for reading in readings) and (pasted.text or pasted.body):
-        others = [_read(exporter, pasted) for exporter in exporters if not isinstance(exporter, HttpExporter)]
-        readings += [reading for reading in others if reading.diagnosis.code != UNRECOGNISED]
+    readings = [_read(exporter, pasted) for exporter in exporters if isinstance(exporter, HttpExporter)]
+    if pasted.text or pasted.body:
+        nothing = all(reading.diagnosis.code == UNRECOGNISED for reading in readings)
+        for exporter in exporters:
+            if not isinstance(exporter, HttpExporter) and (nothing or exporter.writes_to == "network"):
+                reading = _read(exporter, pasted)
+                if reading.diagnosis.code != UNRECOGNISED and (nothing or reading.word):
+                    readings.append(reading)
     most = max(reading.weight for reading in readings)
     likely = [reading for reading in readings if reading.weight == most]
     first = likely[0]

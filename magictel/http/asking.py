@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from magictel.http.error_rules import BackendError, Rule, match
+from magictel.http.reply_words import words_of
 from magictel.http.wire import Reply, Wire
 from magictel.model.verification import Unreadable
 
@@ -40,7 +41,7 @@ def unreadable(reply: Reply, wire: Wire, rules: Iterable[Rule], reason: str = ""
     """Return why a reply does not show what is stored. The last of the rules must have no condition."""
     words = {
         "status": str(reply.status),
-        "said": reason or wire.first_bytes(reply),
+        "said": reason or (wire.first_bytes(reply) if reply.json() is None else wire.redact(words_of(reply))),
         "endpoint": str(wire.endpoint),
     }
     known = match(BackendError(reply.status, words=words), rules)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from magictel.catalogue.retry import RetryClass
 from magictel.http.error_rules import Rule
 
 NO_KEY = "API key required"
+FORBIDDEN_BODY = re.compile(r'\{\s*"errors"\s*:\s*\[\s*"Forbidden"\s*\]\s*\}')
 FORBIDDEN = Rule(
     "dd.auth.invalid",
     "{status}: Datadog does not accept the API key: {message}",

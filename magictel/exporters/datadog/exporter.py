@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from magictel.encoding.payload import Payload, Route
 from magictel.exporters.datadog.encoding import WINDOW, DatadogEncoder
-from magictel.exporters.datadog.errors import RULES
+from magictel.exporters.datadog.errors import FORBIDDEN_BODY, RULES
 from magictel.exporters.datadog.messages import JSON_FRAME
 from magictel.exporters.datadog.probes import DatadogProbes
 from magictel.exporters.datadog.readback import DatadogReadBack
@@ -77,6 +77,11 @@ class DatadogExporter(DatadogProbes):
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Return the outcome: accepted is all that a reply can say."""
         return judge(reply, self.clock.now(), self.products)
+
+    def parse_log(self, text: str, status: int | None) -> Reply | None:
+        """Add: the body of a 403 alone, which every route has for a key that it does not accept."""
+        body = FORBIDDEN_BODY.search(text) if status is None else None
+        return Reply(403, {}, body[0].encode()) if body else super().parse_log(text, status)
 
     def unverified_code(self, reply: Reply) -> str | None:
         """Return the code for what 202 leaves open: everything."""

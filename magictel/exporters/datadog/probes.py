@@ -65,13 +65,15 @@ class DatadogProbes(HttpExporter[DatadogSettings]):
             remedy = "copy the API key (not the application key) of this site again: Organization Settings, API Keys"
             if not self.probe_other_sites:
                 remedy += f"; to ask the other sites: magictel check {self.target} --probe-other-sites"
-            elif site := self._site_of_key(wire):
-                message, remedy = (
-                    f"the API key is of {site}, not of {wire.endpoint.host}",
-                    f"set DD_SITE={site} and no url",
-                )
             else:
-                message += ", nor at any other site that answered"
+                site, answered = self._site_of_key(wire)
+                if site is not None:
+                    message = f"the API key is of {site}, not of {wire.endpoint.host}"
+                    remedy = f"set DD_SITE={site} and no url"
+                elif answered:
+                    message += ", nor at any other site that answered"
+                else:
+                    message += "; no other site answered"
             return Finding.failed(Rung.AUTH, "dd.auth.invalid", message, remedy, first_bytes=wire.first_bytes(reply))
         busy = unavailable(reply, wire, self.clock.now(), _API)
         if busy is not None:
@@ -105,17 +107,20 @@ class DatadogProbes(HttpExporter[DatadogSettings]):
         extra = {name: value.reveal() for name, value in self.settings.headers.items()}
         return self.wire(wire.endpoint if wire is not None else None, headers={**keys, **extra})
 
-    def _site_of_key(self, wire: Wire) -> str | None:
-        """Return the other site that accepts the API key. Each gets the key, and none of the other headers."""
+    def _site_of_key(self, wire: Wire) -> tuple[str | None, bool]:
+        """Return the other site that accepts the API key, and whether any other answered. Each gets the key, and none of the other headers."""
+        answered = False
         for site in SITES:
             other = self.wire(api_of(site), wire.timeout, headers={"DD-API-KEY": self.settings.api_key.reveal()})
             other.until = wire.until
             if other.endpoint.host == wire.endpoint.host:
                 continue
             with contextlib.suppress(WireError):
-                if _validated(other.get(VALIDATE)):
-                    return site
-        return None
+                reply = other.get(VALIDATE)
+                answered = True
+                if _validated(reply):
+                    return site, answered
+        return None, answered
 
     def _shape(self) -> str:
         """Return a hint from the key's form, which decides nothing: forms change."""

@@ -44,7 +44,7 @@ class NewRelicProbes(HttpExporter[NewRelicSettings]):
         reply = wire.request("GET", self.path, credentials=False)
         seen = {"status": reply.status}
         if reply.status in (401, 403, 405) and not reply.looks_like_html:
-            return Finding.passed(Rung.HTTP, f"it answers {reply.status} to a GET, as {api} does", **seen)
+            return Finding.passed(Rung.HTTP, f"{api} answers {reply.status} to a GET, as expected", **seen)
         if self.in_otlp and reply.status == 404 and not reply.body:
             return Finding.skipped(Rung.HTTP, "404 to a GET: only a POST shows whether it receives OTLP")
         busy = unavailable(reply, wire, self.clock.now(), api)

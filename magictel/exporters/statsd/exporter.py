@@ -36,7 +36,7 @@ class StatsdExporter(Exporter[StatsdSettings]):
     in_time_order = True
     """The daemon keeps the gauge that arrives last."""
     temporalities = ("delta",)
-    log_words = ("statsd", "dogstatsd", "8125", "dsd.socket")
+    log_words = ("statsd", ":8125", "dsd.socket", "message too long", "emsgsize")
     code_families = ("statsd",)
     limits = (
         "No daemon replies: points are sent and not confirmed. verify_with names a target that shows whether they arrived.",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from magictel.encoding.payload import Payload
+from magictel.errors import WireError
 from magictel.exporters.datadog import DatadogExporter
 from magictel.exporters.datadog.settings import SITES, DatadogSettings
 from magictel.http.wire import Reply, Request, Wire
@@ -166,12 +167,22 @@ def test_a_key_of_no_site_is_asked_for_at_each(monkeypatch: pytest.MonkeyPatch) 
     assert finding.message.endswith(", nor at any other site that answered")
 
 
+def test_a_site_that_does_not_answer_is_not_said_to_reject_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(request: Request) -> Reply:
+        if "api.datadoghq.com:443" not in request.url:
+            raise WireError("net.dns.not-found", "no such host", phase="dns")
+        return Reply(403, JSON, b'{"errors":["Forbidden"]}')
+
+    monkeypatch.setattr(DatadogExporter, "create_transport", lambda exporter: FakeTransport(answer))
+    assert auth(probe_other_sites=True).message.endswith("; no other site answered")
+
+
 def test_the_command_asks_other_sites_by_its_option_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     options: list[bool] = []
 
-    def site_of_key(exporter: DatadogExporter, wire: Wire) -> str:
+    def site_of_key(exporter: DatadogExporter, wire: Wire) -> tuple[str, bool]:
         options.append(exporter.probe_other_sites)
-        return "datadoghq.eu"
+        return "datadoghq.eu", True
 
     monkeypatch.setattr(DatadogExporter, "_site_of_key", site_of_key)
     with Server(DatadogEmulator()) as server:
