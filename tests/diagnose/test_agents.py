@@ -17,14 +17,12 @@ FORBIDDEN = '{"errors":["Forbidden"]}'
     ("line", "exporter", "code"),
     [
         (
-            "UTC | CORE | ERROR | (pkg/forwarder/transaction.go:241 in internalProcess) | API Key invalid, dropping transaction"
-            " for https://process.datadoghq.com/api/v1/collector",
+            "UTC | PROCESS | ERROR | API Key invalid, dropping transaction for https://process.datadoghq.com/api/v1/collector",
             "datadog",
             "dd.auth.invalid",
         ),
         (
-            "(pkg/forwarder/forwarder_health.go:219 in hasValidAPIKey) | api_key '***6a111' for domain"
-            " https://api.datadoghq.com is invalid",
+            "UTC | CORE | WARN | api_key '***6a111' for domain https://api.datadoghq.com is invalid",
             "datadog",
             "dd.auth.invalid",
         ),
