@@ -19,7 +19,10 @@ from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
 from magictel.verify import advice
 
-_LOST = "check whether they arrive late with --within 120s; if not, check that the key writes to the account that is queried, then pipelines, filters, failure store and quotas"
+_LOST = (
+    "check whether they arrive late with --within 120s; if not, check that the key writes to the account that is queried, "
+    "then pipelines, filters, failure store and quotas"
+)
 _UNAUTHORIZED = "http.unauthorized"
 _DUPLICATED = (
     "look for a second pipeline to the same destination: another collector, a pipeline, replicas that are not merged"
