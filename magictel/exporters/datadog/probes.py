@@ -108,7 +108,7 @@ class DatadogProbes(HttpExporter[DatadogSettings]):
         return self.wire(wire.endpoint if wire is not None else None, headers={**keys, **extra})
 
     def _site_of_key(self, wire: Wire) -> tuple[str | None, bool]:
-        """Return the other site that accepts the API key, and whether any other answered. Each gets the key, and none of the other headers."""
+        """Return the other site that accepts the API key, and whether any answered. Each gets the key, none of the other headers."""
         answered = False
         for site in SITES:
             other = self.wire(api_of(site), wire.timeout, headers={"DD-API-KEY": self.settings.api_key.reveal()})
