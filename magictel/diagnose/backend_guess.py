@@ -57,8 +57,8 @@ def guess(exporters: Sequence[AnyExporter], pasted: Pasted) -> Diagnosis:
         if reading.diagnosis.code not in codes and reading.diagnosis.code:
             codes.add(reading.diagnosis.code)
             alternatives.append(Alternative(reading.diagnosis.code, f"read as {reading.diagnosis.exporter}"))
-    exporter = first.diagnosis.exporter if named else ""
-    return replace(first.diagnosis, exporter=exporter, guessed=why, alternatives=tuple(alternatives))
+    name = first.diagnosis.exporter if named else ""
+    return replace(first.diagnosis, exporter=name, guessed=why, alternatives=tuple(alternatives))
 
 
 def _why(first: _Reading, names: Sequence[str]) -> str:
