@@ -327,7 +327,7 @@ class Spool(Outbox):
                 break
             try:
                 payload = StoredPayload.read(msgspec.json.decode(document), body).payload
-            except (ValueError, KeyError, TypeError):
+            except ValueError:
                 broken.append((number, points, self._me()))
                 continue
             payload = replace(payload, stored=number, attempted=bool(attempted), batch=0)

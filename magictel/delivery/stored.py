@@ -51,7 +51,14 @@ class StoredPayload:
 
     @classmethod
     def read(cls, document: Mapping[str, Any], body: bytes) -> StoredPayload:
-        """Create it from its document and its bytes. Raise `ValueError` if they do not match."""
+        """Create it from its document and its bytes. Raise `ValueError` if one is damaged, or if they do not match."""
+        try:
+            return cls._read(document, body)
+        except (AttributeError, KeyError, TypeError) as failure:
+            raise ValueError("what describes the payload is damaged") from failure
+
+    @classmethod
+    def _read(cls, document: Mapping[str, Any], body: bytes) -> StoredPayload:
         if document["format"] != FORMAT:
             raise ValueError(
                 f"the payload is stored in format {document['format']}, but this version reads format {FORMAT}"
@@ -68,7 +75,7 @@ class StoredPayload:
             at=positions,
             batch=document["batch"],
         )
-        if payload.id.hex() != document["id"]:
+        if not isinstance(payload.points, int) or payload.id.hex() != document["id"]:
             raise ValueError("the stored bytes do not match their checksum")
         return cls(
             payload,

@@ -13,7 +13,7 @@ import pytest
 
 from magictel.delivery import spool_file
 from magictel.delivery.spool import spool_path
-from magictel.delivery.spool_contents import contents
+from magictel.delivery.spool_contents import contents, stored
 from magictel.delivery.spool_file import SpoolError
 from magictel.delivery.spool_owner import lives
 from magictel.encoding.payload import Payload
@@ -325,3 +325,26 @@ def test_a_file_that_cannot_be_created_for_want_of_room_leaves_nothing(path: Pat
     ran = subprocess.run([sys.executable, "-c", _LIMITED, str(path)], capture_output=True, text=True, check=True)
     assert ran.stdout == "delivery.spool-unwritable\n"
     assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "document = '[]'",
+        "document = json_set(document, '$.runs', 5)",
+        "document = json_set(document, '$.at', 5)",
+        "document = json_set(document, '$.points', 'many')",
+        "document = json_remove(document, '$.points')",
+        "bytes = 'text'",
+    ],
+)
+def test_a_payload_whose_description_is_damaged_is_dropped_and_named(path: Path, damage: str) -> None:
+    rig = SpoolRig(path, [REFUSED], **AWAY)
+    rig.export(payload(2, "a"), seconds=0)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"UPDATE body SET {damage}")
+        db.commit()
+    with pytest.raises(ValueError, match=r"damaged|checksum"):
+        list(stored(path))
+    assert rig.spool.take() == []
+    assert counts(path)["dropped"] == 2
