@@ -109,6 +109,7 @@ _magictel() {
         "bundle:--out") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
         "bundle:--url") :; return ;;
         "bundle:--config") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "bundle:--set") :; return ;;
         "prepare:--format") COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
         "prepare:--set") :; return ;;
         "prepare:--config") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -169,7 +170,7 @@ _magictel() {
         'record') flags='--from --out --every --for --redact --drop --on-error --debug --format --help' names='' ;;
         'run') flags='--from --to --all --every --job --strict --quiet --debug --format --report --set --config --help' names='' ;;
         'status') flags='--format --help' names='' ;;
-        'bundle') flags='--out --url --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
+        'bundle') flags='--out --url --config --set --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'prepare') flags='--apply --sandbox --debug --format --set --config --help' names="$(_magictel_targets)" ;;
         'spool') flags='--help' names='ls show retry purge export' ;;
         'spool ls') flags='--all --config --set --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;

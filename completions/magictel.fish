@@ -203,6 +203,7 @@ complete -c magictel -n '__fish_seen_subcommand_from bundle' -a "(__magictel_tar
 complete -c magictel -n '__fish_seen_subcommand_from bundle' -l out -r -F -d 'Archive to write. Default: magictel-bundle.zip.'
 complete -c magictel -n '__fish_seen_subcommand_from bundle' -l url -x -d 'Address of the application'\''s health. Default: http://localhost:9465.'
 complete -c magictel -n '__fish_seen_subcommand_from bundle' -l config -r -F -d 'Configuration file. Default: MAGICTEL_CONFIG, or magictel.toml here.'
+complete -c magictel -n '__fish_seen_subcommand_from bundle' -l set -x -d 'Override an option for this run.'
 complete -c magictel -n '__fish_seen_subcommand_from bundle' -s h -l help -d 'Show help and exit.'
 complete -c magictel -n '__fish_seen_subcommand_from prepare' -a "(__magictel_targets)"
 complete -c magictel -n '__fish_seen_subcommand_from prepare' -l apply -d 'Send the requests in order; stop at the first rejection.'

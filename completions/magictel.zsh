@@ -273,6 +273,7 @@ _magictel_bundle() {
         '--out[Archive to write. Default\: magictel-bundle.zip.]:file:_files' \
         '--url[Address of the application'\''s health. Default\: http\://localhost\:9465.]:value: ' \
         '--config[Configuration file. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '*--set[Override an option for this run.]:value: ' \
         '-h[Show help and exit.]' \
         '--help[Show help and exit.]' \
         '*:target:_magictel_any'

@@ -11,7 +11,7 @@ import typer
 from magictel.cli import output
 from magictel.cli.environment import environment, folder
 from magictel.cli.exit_codes import Exit
-from magictel.cli.options import ConfigOption, TargetsArgument
+from magictel.cli.options import ConfigOption, SetOption, TargetsArgument
 
 if TYPE_CHECKING:
     from magictel.cli.targets import Chosen
@@ -35,6 +35,7 @@ def command(
         ),
     ] = "",
     config: ConfigOption = None,
+    sets: SetOption = None,
 ) -> int:
     """Write an archive for a ticket: versions, settings with their origins, the findings of a check, the health of the application.
 
@@ -46,7 +47,7 @@ def command(
     if path.exists():
         raise _unwritable(out, "it exists")
     with Interrupts() as interrupts:
-        documents, chosen = _settings(targets, config)
+        documents, chosen = _settings(targets, config, sets)
         documents = {"installation.json": _installation(), **documents}
         documents |= _findings(chosen, interrupts)
         documents |= _health(url)
@@ -66,7 +67,9 @@ def _installation() -> Any:
     return document(examine(environment(), folder().resolve(), None))
 
 
-def _settings(targets: Sequence[str] | None, config: str | None) -> tuple[Documents, Sequence[Chosen]]:
+def _settings(
+    targets: Sequence[str] | None, config: str | None, sets: Sequence[str] | None
+) -> tuple[Documents, Sequence[Chosen]]:
     """Return the settings of the targets, or why there are none, and the targets. Raise `UsageError` for an unknown name."""
     from magictel.cli.config import shown_document
     from magictel.cli.targets import chosen_targets
@@ -74,7 +77,7 @@ def _settings(targets: Sequence[str] | None, config: str | None) -> tuple[Docume
     from magictel.reporters.json import error_document
 
     try:
-        chosen = chosen_targets(targets, config=config)
+        chosen = chosen_targets(targets, config=config, sets=sets)
     except SettingsError as failure:
         return {"settings.json": error_document(failure)}, ()
     return {"settings.json": shown_document(chosen)}, chosen

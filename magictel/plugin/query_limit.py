@@ -1,8 +1,8 @@
-"""A limit on the queries of a read-back: backends count them, and refuse those of everybody in the account when there are too many."""
+"""Limits on the queries of a read-back: backends count them, and refuse those of everybody in the account when there are too many."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -39,3 +39,17 @@ class QueryLimit:
         if isinstance(answer, Unreadable) and answer.retry_after is not None:
             self._refusal, self._wait_until = answer, self._clock.monotonic() + answer.retry_after
         return answer
+
+
+def portions(items: Iterable[T], longest: int, length: Callable[[T], int]) -> Iterator[list[T]]:
+    """Yield the items of each query: one at least, and no more than `longest` characters of them."""
+    portion: list[T] = []
+    size = 0
+    for item in items:
+        if portion and size + length(item) > longest:
+            yield portion
+            portion, size = [], 0
+        portion.append(item)
+        size += length(item)
+    if portion:
+        yield portion

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from magictel.formats.prometheus.names import label_value
@@ -12,6 +12,7 @@ from magictel.formats.prometheus.series import SeriesNames, identity, millisecon
 from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import Attributes, Point, Series
 from magictel.model.verification import Expected, Seen, Unreadable, Value
+from magictel.plugin.query_limit import portions
 from magictel.promql.expected import bound_of, samples_of
 from magictel.promql.query import QueryApi, any_of
 
@@ -108,7 +109,7 @@ def find(api: QueryApi, expected: Sequence[Expected]) -> Sequence[Seen] | Unread
     moments = [moment for _, moment in wanted]
     since, until = min(moments) / 1000 - 1, max(moments) / 1000 + 1
     shown: dict[str, list[dict[str, Value]]] = {}
-    for names in _some(sorted({_name(series) for series, _ in wanted})):
+    for names in portions(sorted({_name(series) for series, _ in wanted}), _NAMES, len):
         rows = api.samples(f"__name__=~{any_of(names)}", since, until)
         if isinstance(rows, Unreadable):
             return rows
@@ -127,18 +128,6 @@ def _put(copies: list[dict[str, Value]], series: str, value: Value) -> None:
             fields[series] = value
             return
     copies.append({series: value})
-
-
-def _some(names: Sequence[str]) -> Iterator[list[str]]:
-    chunk: list[str] = []
-    size = 0
-    for name in names:
-        if chunk and size + len(name) > _NAMES:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(name)
-        size += len(name) + 1
-    yield chunk
 
 
 def _series(labels: Mapping[str, str]) -> str:

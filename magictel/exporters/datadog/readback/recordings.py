@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from magictel.model.verification import Expected, Seen, Unreadable, Value
+from magictel.plugin.query_limit import portions
 
 Query = Callable[[str, int, int], list[dict[str, Any]] | Unreadable]
 """Queries, joined by commas, from and until (Unix seconds): returns the series of the reply."""
@@ -60,7 +61,7 @@ def find(query: Query, whole: bool, expected: Sequence[Expected]) -> Sequence[Se
         places[_place(point)].append(point)
     shown: dict[str, dict[str, Value]] = {place: {} for place in places}
     for since, points in _windows(expected):
-        for questions in _requests(_questions(points, whole)):
+        for questions in portions(_questions(points, whole), _LONGEST, lambda question: len(question.text)):
             rows = query(",".join(question.text for question in questions), since, since + _SECONDS)
             if isinstance(rows, Unreadable):
                 return rows
@@ -110,20 +111,6 @@ def _aggregates(part: str, name: str, tail: str, whole: bool) -> Iterator[tuple[
         yield part, f"{part}:{name}{tail}.rollup(1)"
     else:
         yield part, f"sum:{name}.{part}{tail}.rollup(sum,1)"
-
-
-def _requests(questions: Iterator[_Question]) -> Iterator[list[_Question]]:
-    """Yield the questions of each request."""
-    together: list[_Question] = []
-    size = 0
-    for question in questions:
-        if together and size + len(question.text) > _LONGEST:
-            yield together
-            together, size = [], 0
-        together.append(question)
-        size += len(question.text) + 1
-    if together:
-        yield together
 
 
 def _put(shown: dict[str, dict[str, Value]], question: _Question, row: Mapping[str, Any]) -> None:

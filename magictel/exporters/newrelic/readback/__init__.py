@@ -11,7 +11,7 @@ from magictel.exporters.newrelic.errors import QUERY_RULES
 from magictel.exporters.newrelic.limits import attributes_of, kind_of
 from magictel.exporters.newrelic.probes import NewRelicProbes
 from magictel.exporters.newrelic.readback import discarded, recordings
-from magictel.exporters.newrelic.readback.recordings import plain
+from magictel.exporters.newrelic.readback.recordings import plain, text
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import ItemVerdict
 from magictel.model.verification import POINT, RUN_ID, Expected, SampleQuery, Seen, Unreadable, Value
@@ -90,8 +90,8 @@ class NewRelicReadBack(HttpReadBack[NewRelicProbes]):
             )
             attributes = "".join(f", latest({_quoted(key)}) AS 'attributes.{key}'" for key in keys)
             rows = self._nrql(
-                f"SELECT {aggregates}{attributes}, count(*) AS 'copies' FROM Metric WHERE {_quoted(RUN_ID)} = '{query.run_id}'"
-                f" AND metricName = '{name}'"
+                f"SELECT {aggregates}{attributes}, count(*) AS 'copies' FROM Metric WHERE {_quoted(RUN_ID)} = {text(query.run_id)}"
+                f" AND metricName = {text(name)}"
                 f" FACET {_quoted(POINT)} SINCE {int(query.since - _AROUND) * 1000}"
                 f" UNTIL {int(query.until + _AROUND) * 1000} LIMIT MAX"
             )
@@ -101,7 +101,7 @@ class NewRelicReadBack(HttpReadBack[NewRelicProbes]):
                 labels = {key: row.get(f"attributes.{key}") for key in keys}
                 fields: dict[str, Value] = {"name": name, "type": kind}
                 fields |= {f"attributes.{key}": value for key, value in labels.items() if value is not None}
-                shown = next(point for point in wanted).fields
+                shown = wanted[0].fields
                 fields |= {
                     part: float(row[part]) for part in _SELECT[kind] if row.get(part) is not None and part in shown
                 }

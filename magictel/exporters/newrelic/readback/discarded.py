@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from magictel.exporters.newrelic.readback.recordings import Nrql, text
 from magictel.model.outcome import ItemVerdict
@@ -20,7 +20,7 @@ def reported(nrql: Nrql, ids: Sequence[str], since: int) -> ItemVerdict | Unread
     for start in range(0, len(ids), _IDS):
         rows = nrql(
             "SELECT category, rateLimitType, message, requestId FROM NrIntegrationError"
-            f" WHERE newRelicFeature = 'Metrics' AND requestId IN ({_quoted(ids[start : start + _IDS])})"
+            f" WHERE newRelicFeature = 'Metrics' AND requestId IN ({', '.join(map(text, ids[start : start + _IDS]))})"
             f" SINCE {since} LIMIT MAX"
         )
         if isinstance(rows, Unreadable):
@@ -33,7 +33,3 @@ def reported(nrql: Nrql, ids: Sequence[str], since: int) -> ItemVerdict | Unread
             message = f"New Relic accepted a request and discarded it later ({kind}): {first.get('message')}"
             return ItemVerdict(code, message)
     return None
-
-
-def _quoted(ids: Iterable[str]) -> str:
-    return ", ".join(map(text, ids))

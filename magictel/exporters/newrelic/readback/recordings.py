@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from magictel.model.verification import Expected, Seen, Unreadable, Value
+from magictel.plugin.query_limit import portions
 
 Nrql = Callable[[str], list[dict[str, Any]] | Unreadable]
 _MOST_ROWS = 5_000
@@ -37,7 +38,7 @@ def find(nrql: Nrql, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadabl
     """Return what rows show of the points. Raise `WireError`."""
     wanted = _Wanted(expected)
     seen: list[Seen] = []
-    for names in _some(sorted(wanted.keys)):
+    for names in portions(sorted(wanted.keys), _LONGEST, lambda name: len(text(name))):
         rows = _rows(nrql, names, wanted.since - 1, wanted.until + 1)
         if isinstance(rows, Unreadable):
             return rows
@@ -111,19 +112,6 @@ def text(value: str) -> str:
     """Return a text as NRQL writes it."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def _some(names: Sequence[str]) -> Iterator[list[str]]:
-    together: list[str] = []
-    size = 0
-    for name in names:
-        if together and size + len(name) > _LONGEST:
-            yield together
-            together, size = [], 0
-        together.append(name)
-        size += len(name) + 4
-    if together:
-        yield together
 
 
 def _seen(point: Expected, row: Mapping[str, Any]) -> Seen:
