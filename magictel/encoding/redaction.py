@@ -14,6 +14,7 @@ import fnmatch
 import hmac
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
 from functools import lru_cache
@@ -161,22 +162,32 @@ class Redaction:
 
     def _all_clean(self, given: list[Any]) -> bool:
         """Return whether nothing in these attributes is sensitive, searched column by column; False also where that is not certain."""
-        for rows in rows_by_keys(given):
-            for key in rows.keys:
-                action = self._action(key)
-                if action is _Action.KEEP:
+        if set(map(type, given)) == {dict} and len(set(map(len, given))) == 1:
+            with suppress(KeyError):  # as many keys, but others
+                return self._columns_clean(tuple(given[0]), given)
+        return all(self._columns_clean(rows.keys, rows.attributes) for rows in rows_by_keys(given))
+
+    def _columns_clean(self, keys: tuple[str, ...], attributes: Sequence[Attributes]) -> bool:
+        """As `_all_clean`, of attributes with these keys; raise `KeyError` if one of them lacks a key."""
+        for key in keys:
+            values = list(map(itemgetter(key), attributes))
+            action = self._action(key)
+            if action is _Action.KEEP:
+                continue
+            if action is not _Action.SEARCH:
+                return False
+            clean = self._clean.get(key, _NOTHING)
+            try:
+                if clean.issuperset(values):
                     continue
-                clean = self._clean.get(key, _NOTHING)
-                try:
-                    new = set(map(itemgetter(key), rows.attributes)) - clean
-                except TypeError:  # lists
-                    return False
-                if action is not _Action.SEARCH or not self._masking.is_clean(new):
-                    return False
-                if new:
-                    if len(self._clean) + len(clean) > _MOST_KNOWN:
-                        self._clean.clear()
-                    self._clean.setdefault(key, set()).update(new)
+                new = set(values) - clean
+            except TypeError:  # lists
+                return False
+            if not self._masking.is_clean(new):
+                return False
+            if len(self._clean) + len(clean) > _MOST_KNOWN:
+                self._clean.clear()
+            self._clean.setdefault(key, set()).update(new)
         return True
 
     def _count_collisions(self, stream: Stream, given: Iterable[Any], redacted: Iterable[Any]) -> None:

@@ -160,6 +160,12 @@ def test_new_attributes_of_a_known_metric_are_searched_too() -> None:
         assert group.points[0].attributes == redacted
 
 
+def test_attributes_with_as_many_keys_as_others_are_searched_where_their_keys_differ() -> None:
+    rules = Rules(redact=["header"], keep=["kept", "shop"])
+    shop, header = {"kept": 1, "shop": "a"}, {"kept": 1, "header": SECRET}
+    assert sent(rules, shop, header) == [shop, {"kept": 1, "header": "***"}]
+
+
 def test_columns_of_a_recording_stay_columns() -> None:
     points = NumberPoints([{"password": "x"}, {"shop": "a"}], [1, 1], [2, 2], [3, 4])
     metric = Metric("load", "", "", Gauge(points))
