@@ -78,7 +78,7 @@ class Masking:
         """Return whether no value has a sensitive part: searched together, which is much cheaper. False also where that is not certain."""
         texts = [value for value in values if type(value) is str]
         others = [value for value in values if type(value) is not str]
-        if others and not all(type(value) in (bool, float, type(None)) or _is_small(value) for value in others):
+        if others and not all(type(value) in (bool, type(None)) or _is_small(value) for value in others):
             return False
         if self._patterns and texts:
             return False
@@ -87,7 +87,8 @@ class Masking:
 
 
 def _is_small(value: Any) -> bool:
-    return type(value) is int and value <= SMALLEST_CARD
+    """Return whether neither a number nor an equal one of the other type can be a card's: what is clean is looked up by equality."""
+    return type(value) in (int, float) and value <= SMALLEST_CARD
 
 
 def _may_have_login(text: str) -> bool:

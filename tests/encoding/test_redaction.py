@@ -166,6 +166,16 @@ def test_attributes_with_as_many_keys_as_others_are_searched_where_their_keys_di
     assert sent(rules, shop, header) == [shop, {"kept": 1, "header": "***"}]
 
 
+def test_a_card_number_is_found_after_a_number_equal_to_it() -> None:
+    number, card = {"n": 4111111111111111.0}, {"n": 4111111111111111}
+    rules = Rules(shapes=["cards"])
+    assert sent(rules, number, card) == [number, {"n": "***"}]
+    redaction = Redaction(rules)
+    for attributes, redacted in ((number, number), (card, {"n": "***"})):
+        (group,) = redaction(groups(points_with(attributes)))
+        assert group.points[0].attributes == redacted
+
+
 def test_columns_of_a_recording_stay_columns() -> None:
     points = NumberPoints([{"password": "x"}, {"shop": "a"}], [1, 1], [2, 2], [3, 4])
     metric = Metric("load", "", "", Gauge(points))
