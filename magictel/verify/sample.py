@@ -57,8 +57,8 @@ def read_back(
     query = SampleQuery(run.run_id, run.since, run.until, tuple(expected))
     unnamed = receipt.unnamed
     unproven = exporter.readback.unproven()  # a page without a Prometheus is scraped by magictel itself
-    unasked = exporter.readback.cannot_query() if unproven is None else None
-    wait = unasked or patience(exporter, clock, within, "magictel send-sample")
+    closed = exporter.readback.cannot_query() if unproven is None else None
+    wait = closed or patience(exporter, clock, within, "magictel send-sample")
     if isinstance(wait, Unreadable):
         return _unverified(receipt.readable, wait)
 
