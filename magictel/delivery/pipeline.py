@@ -209,7 +209,7 @@ class Pipeline:
     def _drain_outbox(self, until: Deadline) -> Pending | None:
         """Send what waits; if order matters, return the first that still waits."""
         first = True
-        while waited := self.outbox.take():
+        while waited := self._taken():
             if not self._in_order:
                 # What only waited goes first: a payload that always fails must not use up every trial.
                 waited.sort(key=lambda waiting: waiting.strikes >= STRIKES)
@@ -224,6 +224,13 @@ class Pipeline:
                 return left[0] if self._in_order else None
             first = False
         return None
+
+    def _taken(self) -> list[Pending]:
+        """Take what waits from the outbox; count what it could not read."""
+        try:
+            return self.outbox.take()
+        finally:
+            self._count_lost()
 
     def _keep(self, left: list[Pending]) -> list[Pending]:
         """Move queued payloads to the outbox; count and return what is dropped for them."""

@@ -348,3 +348,14 @@ def test_a_payload_whose_description_is_damaged_is_dropped_and_named(path: Path,
         list(stored(path))
     assert rig.spool.take() == []
     assert counts(path)["dropped"] == 2
+
+
+def test_a_damaged_payload_is_in_the_ledger_of_the_export_that_found_it(path: Path) -> None:
+    rig = SpoolRig(path, [REFUSED], **AWAY)
+    rig.export(payload(2, "a"), seconds=0)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE body SET document = '[]'")
+        db.commit()
+    rig.export(payload(3, "b"), seconds=0)
+    ledger = rig.pipeline.ledger
+    assert (ledger.sent, ledger.dropped, ledger.balanced) == (5, 2, True)
