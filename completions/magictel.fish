@@ -216,7 +216,7 @@ complete -c magictel -n '__fish_seen_subcommand_from prepare' -s h -l help -d 'S
 complete -c magictel -n '__fish_seen_subcommand_from spool; and not __fish_seen_subcommand_from ls show retry purge export' -a ls -d 'List what waits in the spool of each target, and why.'
 complete -c magictel -n '__fish_seen_subcommand_from spool; and not __fish_seen_subcommand_from ls show retry purge export' -a show -d 'List the payloads in a spool, or the points in some.'
 complete -c magictel -n '__fish_seen_subcommand_from spool; and not __fish_seen_subcommand_from ls show retry purge export' -a retry -d 'Send now what ended processes left in a spool.'
-complete -c magictel -n '__fish_seen_subcommand_from spool; and not __fish_seen_subcommand_from ls show retry purge export' -a purge -d 'Remove payloads from a spool, all or some; first shown.'
+complete -c magictel -n '__fish_seen_subcommand_from spool; and not __fish_seen_subcommand_from ls show retry purge export' -a purge -d 'Remove all or some payloads from a spool.'
 complete -c magictel -n '__fish_seen_subcommand_from spool; and not __fish_seen_subcommand_from ls show retry purge export' -a export -d 'Write a spool to a file as JSON lines.'
 complete -c magictel -n '__fish_seen_subcommand_from spool; and __fish_seen_subcommand_from ls' -a "(__magictel_targets) elasticsearch opensearch otlp prometheus prometheus-remote-write datadog newrelic statsd console file otel:otlp_proto_http otel:otlp_proto_grpc"
 complete -c magictel -n '__fish_seen_subcommand_from spool; and __fish_seen_subcommand_from ls' -l all -d 'Use every target of the file, enabled or not.'
@@ -236,7 +236,7 @@ complete -c magictel -n '__fish_seen_subcommand_from spool; and __fish_seen_subc
 complete -c magictel -n '__fish_seen_subcommand_from spool; and __fish_seen_subcommand_from retry' -l format -x -a 'text json' -d 'Format of the output.'
 complete -c magictel -n '__fish_seen_subcommand_from spool; and __fish_seen_subcommand_from retry' -s h -l help -d 'Show help and exit.'
 complete -c magictel -n '__fish_seen_subcommand_from spool; and __fish_seen_subcommand_from purge' -a "(__magictel_targets)"
-complete -c magictel -n '__fish_seen_subcommand_from spool; and __fish_seen_subcommand_from purge' -l apply -d 'Remove them; without it, only show what would be.'
+complete -c magictel -n '__fish_seen_subcommand_from spool; and __fish_seen_subcommand_from purge' -l apply -d 'Remove them; without it, only show their number.'
 complete -c magictel -n '__fish_seen_subcommand_from spool; and __fish_seen_subcommand_from purge' -l config -r -F -d 'Configuration file. Default: MAGICTEL_CONFIG, or magictel.toml here.'
 complete -c magictel -n '__fish_seen_subcommand_from spool; and __fish_seen_subcommand_from purge' -l set -x -d 'Override an option for this run.'
 complete -c magictel -n '__fish_seen_subcommand_from spool; and __fish_seen_subcommand_from purge' -l format -x -a 'text json' -d 'Format of the output.'
@@ -262,7 +262,7 @@ complete -c magictel -n '__fish_seen_subcommand_from explain' -s h -l help -d 'S
 complete -c magictel -n '__fish_seen_subcommand_from guide' -a "quickstart commands settings security ci docker-compose application gateway replay sandbox-and-faults troubleshooting retry-classes writing-an-exporter benchmark architecture contributing words"
 complete -c magictel -n '__fish_seen_subcommand_from guide' -l format -x -a 'text json' -d 'Format of the output.'
 complete -c magictel -n '__fish_seen_subcommand_from guide' -s h -l help -d 'Show help and exit.'
-complete -c magictel -n '__fish_seen_subcommand_from new; and not __fish_seen_subcommand_from exporter' -a exporter -d 'Create a package with an exporter, settings, an emulator, pages for its codes, and tests for every law.'
+complete -c magictel -n '__fish_seen_subcommand_from new; and not __fish_seen_subcommand_from exporter' -a exporter -d 'Create a package with an exporter, its emulator and its tests.'
 complete -c magictel -n '__fish_seen_subcommand_from new; and __fish_seen_subcommand_from exporter' -l http -d 'Send HTTP requests (default).'
 complete -c magictel -n '__fish_seen_subcommand_from new; and __fish_seen_subcommand_from exporter' -l datagram -d 'Send UDP datagrams, which are not confirmed.'
 complete -c magictel -n '__fish_seen_subcommand_from new; and __fish_seen_subcommand_from exporter' -l file -d 'Append lines to a file.'

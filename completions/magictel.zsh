@@ -297,7 +297,7 @@ _magictel_spool() {
         'ls:List what waits in the spool of each target, and why.'
         'show:List the payloads in a spool, or the points in some.'
         'retry:Send now what ended processes left in a spool.'
-        'purge:Remove payloads from a spool, all or some; first shown.'
+        'purge:Remove all or some payloads from a spool.'
         'export:Write a spool to a file as JSON lines.'
     )
     if (( CURRENT == 2 )); then _describe command commands; return; fi
@@ -341,7 +341,7 @@ _magictel_spool_retry() {
 
 _magictel_spool_purge() {
     _arguments \
-        '--apply[Remove them; without it, only show what would be.]' \
+        '--apply[Remove them; without it, only show their number.]' \
         '--config[Configuration file. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
         '*--set[Override an option for this run.]:value: ' \
         '--format[Format of the output.]:value:(text json)' \
@@ -393,7 +393,7 @@ _magictel_guide() {
 
 _magictel_new() {
     local -a commands=(
-        'exporter:Create a package with an exporter, settings, an emulator, pages for its codes, and tests for every law.'
+        'exporter:Create a package with an exporter, its emulator and its tests.'
     )
     if (( CURRENT == 2 )); then _describe command commands; return; fi
     local name=_magictel_new_${words[2]//-/_}

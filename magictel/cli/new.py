@@ -40,7 +40,7 @@ def exporter(
     ] = None,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Create a package with an exporter, settings, an emulator, pages for its codes, and tests for every law."""
+    """Create a package with an exporter, its emulator and its tests."""
     names = _names(called)
     target = folder() / (out or names.package)
     if target.exists() and not target.is_dir():

@@ -105,14 +105,14 @@ def retry(
 def purge(
     target: TargetArgument,
     numbers: PayloadsArgument = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Remove them; without it, only show what would be.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Remove them; without it, only show their number.")] = False,
     config: ConfigOption = None,
     sets: SetOption = None,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Remove payloads from a spool, all or some; first shown.
+    """Remove all or some payloads from a spool.
 
-    Points that a running process is sending stay. Removed points count as dropped.
+    Without --apply, nothing is removed. Points that a running process is sending stay. Removed points count as dropped.
     """
     from magictel.operations.spool import previews
     from magictel.operations.spool import purge as remove

@@ -130,7 +130,7 @@ def sent(spool: SpoolReport) -> Iterator[str]:
             yield f"  {reason.count}  {reason.code}: {reason.message}"
     others = sum(row.points for row in spool.contents.rows if row.state != "waiting")
     if others:
-        yield f"{points_text(others)} not sent: of a running process, or stored for other settings"
+        yield f"{points_text(others)} not sent: they belong to a running process, or were stored for other settings"
 
 
 def points_text(count: int) -> str:

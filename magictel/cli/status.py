@@ -27,9 +27,9 @@ def command(
     ] = "",
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Show what a running application's exports came to: the last success, what failed and why, and what waits.
+    """Show the health of a running application's telemetry: the last success, why the last export failed, and what waits.
 
-    The application needs MAGICTEL_HEALTH_PORT. Exit code 1: a target is failing or unusable, or nothing answers.
+    The application needs MAGICTEL_HEALTH_PORT. Exit code 1: a target is failing or unusable, or the application does not reply.
     """
     from magictel.cli.errors import tell
     from magictel.errors import WireError

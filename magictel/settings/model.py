@@ -143,7 +143,7 @@ class SettingsModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         list[str],
         option(
             "Sensitive shapes to redact in every attribute: names (of secrets, such as password), tokens, urls (credentials in them), "
-            "cards, emails. Empty: none.",
+            "cards, emails. [] disables them.",
             example=[*SHAPES],
             routes=False,
         ),

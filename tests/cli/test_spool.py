@@ -124,7 +124,7 @@ def test_a_running_process_sends_its_own(folder: Path, backend: Server) -> None:
     backend.faults = Faults([])
     ran = spool(folder, "retry", "prod-es")
     assert (ran.code, ran.last) == (
-        0, "  12 points not sent: of a running process, or stored for other settings",
+        0, "  12 points not sent: they belong to a running process, or were stored for other settings",
     )  # fmt: skip
     assert exporter.force_flush()
     exporter.shutdown()

@@ -38,8 +38,8 @@ class DatadogExporter(DatadogProbes):
     code_families = ("dd",)
     log_words = ("datadog", "datadoghq", "ddog-gov", "/api/v2/series", "/api/beta/sketches")
     limits = (
-        "Datadog answers 202 to every key and drops in silence: only a read-back, which needs DD_APP_KEY, proves arrival.",
-        "Points older than an hour or more than ten minutes ahead are withheld: Datadog would drop them in silence.",
+        "Datadog answers 202 to every key and drops data silently: only a read-back, which needs DD_APP_KEY, proves arrival.",
+        "Points older than an hour or more than ten minutes ahead are withheld: Datadog would drop them silently.",
         "Times have whole seconds; of two points of a series within a second, counts move to the next one, and other values are withheld.",
         "Names and tags have Datadog's characters, tags in lower case; both end after 200 characters.",
         "Deltas without a start time have no interval: sums are right, and as_rate() does not know their length.",

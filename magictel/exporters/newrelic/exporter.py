@@ -38,9 +38,9 @@ class NewRelicExporter(NewRelicProbes):
     code_families = ("nr",)
     log_words = ("newrelic", "new relic", "metric-api", "/metric/v1", "nr-data.net")
     limits = (
-        "New Relic answers 202 to every payload and drops in silence: only a read-back, which needs NEW_RELIC_USER_KEY, proves arrival.",
+        "New Relic answers 202 to every payload and drops data silently: only a read-back, which needs NEW_RELIC_USER_KEY, proves arrival.",
         "By the Metric API, histograms become summaries (count, sum, min, max). protocol = otlp sends their buckets.",
-        "Points older than 48 hours or more than 24 hours ahead are withheld: New Relic would drop them in silence.",
+        "Points older than 48 hours or more than 24 hours ahead are withheld: New Relic would drop them silently.",
         "Names have 255 characters at most, values of attributes 4096: longer values are cut. Lists become text.",
         "A point has 150 attributes at most, with those of its resource: one with more is rejected.",
         "OTLP does not recognise repeats: a request that is sent again after a lost reply may be stored twice.",

@@ -1,4 +1,4 @@
-"""What New Relic does not store, whatever protocol carries it: left out before it is sent, because New Relic drops it in silence."""
+"""What New Relic does not store, whatever protocol carries it: left out before it is sent, because New Relic drops it silently."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONGEST_NAME, LONGEST_VALUE, _MOST_ATTRIBUTES = 255, 4096, 150
 _MOST_GIVEN = _MOST_ATTRIBUTES - 2
 """Attributes of a point and its resource: the scope's are two."""
 _MANY = (
-    f"it has more than {_MOST_ATTRIBUTES} attributes, with those of its resource: New Relic would drop it in silence"
+    f"it has more than {_MOST_ATTRIBUTES} attributes, with those of its resource: New Relic would drop it silently"
 )
 _MERGED = (
     f"reserved keys, and keys and values over {LONGEST_NAME} and {LONGEST_VALUE} characters, do not tell series apart"

@@ -78,7 +78,7 @@ class NewRelicSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_f
     url: Annotated[
         str | None,
         option(
-            "Address to use instead of the region's. It gets the path of the protocol appended.",
+            "Address to use instead of the region's. The path of the protocol is appended.",
             example="https://metric-api.newrelic.com",
             address=True,
         ),
