@@ -26,9 +26,7 @@ _RULE = "New Relic drops points older than two days or more than a day ahead"
 LONGEST_NAME, LONGEST_VALUE, _MOST_ATTRIBUTES = 255, 4096, 150
 _MOST_GIVEN = _MOST_ATTRIBUTES - 2
 """Attributes of a point and its resource: the scope's are two."""
-_MANY = (
-    f"it has more than {_MOST_ATTRIBUTES} attributes, with those of its resource: New Relic would drop it silently"
-)
+_MANY = f"it has more than {_MOST_ATTRIBUTES} attributes, with those of its resource: New Relic would drop it silently"
 _MERGED = (
     f"reserved keys, and keys and values over {LONGEST_NAME} and {LONGEST_VALUE} characters, do not tell series apart"
 )
