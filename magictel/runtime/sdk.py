@@ -111,5 +111,5 @@ def _seconds(environment: Mapping[str, str], variable: str, default: float) -> f
             return seconds
     except ValueError:
         pass
-    _log.warning("%s is not a number of milliseconds from 1 on: %g is used", variable, default * 1000)
+    _log.warning("%s is not a number of milliseconds, at least 1: %g is used", variable, default * 1000)
     return default

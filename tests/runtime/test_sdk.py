@@ -57,7 +57,7 @@ def test_an_interval_that_is_none_is_logged(text: str, backend: Server, caplog: 
         (reader,) = telemetry._readers
         assert isinstance(reader, PeriodicExportingMetricReader)
         assert reader._export_interval_millis == 60_000
-    assert "OTEL_METRIC_EXPORT_INTERVAL is not a number of milliseconds from 1 on: 60000 is used" in caplog.text
+    assert "OTEL_METRIC_EXPORT_INTERVAL is not a number of milliseconds, at least 1: 60000 is used" in caplog.text
 
 
 def test_the_resource_has_what_variables_and_the_argument_say(backend: Server) -> None:
