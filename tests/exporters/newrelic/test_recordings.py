@@ -86,6 +86,19 @@ def test_more_rows_than_a_query_shows_need_more_queries(tmp_path: Path, monkeypa
     assert (result.outcome, result.code) == (SendOutcome.UNVERIFIED, "verify.unreadable")
 
 
+def test_a_name_with_quotes_is_found_and_counts_with_its_backslashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "_LONGEST", 60)  # latency and one of the others, 43 characters each; unescaped, all
+    path = Path(recording(tmp_path, moments=1))
+    quotes = "'" * 20
+    path.write_text(path.read_text().replace("temperature", f"t{quotes}").replace("orders", f"o{quotes}"))
+    with serving() as (server, exporter):
+        result = replayed(exporter, str(path))
+    assert result.outcome is SendOutcome.VERIFIED, result
+    assert queries(server) == 2
+
+
 def lose(emulator: NewRelicEmulator) -> None:
     emulator.metrics[:] = [metric for metric in emulator.metrics if metric.name != "orders"]
 
