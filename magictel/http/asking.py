@@ -50,7 +50,7 @@ def unreadable(reply: Reply, wire: Wire, rules: Iterable[Rule], reason: str = ""
 
 
 def _retry_after(reply: Reply) -> float | None:
-    """Return the seconds that a 429 asks to wait, by the standard's header or by Datadog's."""
+    """Return the seconds that a 429 asks to wait, by Retry-After or by X-RateLimit-Reset."""
     given = (reply.headers.get(name, "").strip() for name in ("retry-after", "x-ratelimit-reset"))
     seconds = [float(text) for text in given if text.isdigit() and len(text) <= _DIGITS]
     return seconds[0] if reply.status == 429 and seconds else None

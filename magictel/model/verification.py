@@ -35,6 +35,13 @@ class SampleQuery(msgspec.Struct, frozen=True):
     until: float
     expected: tuple[Expected, ...] = ()
 
+    def by_name(self) -> dict[str, list[Expected]]:
+        """Return the points of each metric, by the name that was sent: the field `name`."""
+        names: dict[str, list[Expected]] = {}
+        for point in self.expected:
+            names.setdefault(str(point.fields["name"]), []).append(point)
+        return names
+
 
 class Expected(msgspec.Struct, frozen=True):
     """A sent point as the backend should show it: `key` identifies it, `point` is its displayed name.

@@ -90,7 +90,8 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """Return the points of the run: for each metric and aggregate, one query."""
         points: dict[tuple[str, int], dict[str, Value]] = {}
-        for name, wanted in _by_name(query.expected).items():
+        for sent, wanted in query.by_name().items():
+            name = metric_name(sent)
             keys = sorted({key for point in wanted for key in point.fields if key.startswith("tags.")})
             for part, aggregate in self._queries(wanted[0]):
                 shown = self._ask(name, aggregate, [key.removeprefix("tags.") for key in keys], query)
@@ -169,10 +170,3 @@ class DatadogReadBack(HttpReadBack[DatadogProbes]):
 
 _NOT_SHOWN = {"time": "times are not read back", "buckets": "buckets are not read back"}
 """What aggregates do not show of a point."""
-
-
-def _by_name(expected: Sequence[Expected]) -> dict[str, list[Expected]]:
-    names: dict[str, list[Expected]] = {}
-    for point in expected:
-        names.setdefault(point.key.rpartition(" ")[0], []).append(point)
-    return names

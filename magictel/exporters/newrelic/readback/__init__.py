@@ -80,7 +80,7 @@ class NewRelicReadBack(HttpReadBack[NewRelicProbes]):
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """Return the points of the run."""
         points: list[Seen] = []
-        for name, wanted in _by_name(query.expected).items():
+        for name, wanted in query.by_name().items():
             keys = sorted(
                 {key.removeprefix("attributes.") for point in wanted for key in point.fields if "attributes." in key}
             )
@@ -151,13 +151,6 @@ def _numbers(point: Any) -> dict[str, Value]:
         return {"value": float(point.value)}
     numbers = {part: getattr(point, part) for part in ("count", "sum", "min", "max")}
     return {"buckets": True, **{part: float(number) for part, number in numbers.items() if number is not None}}
-
-
-def _by_name(expected: Sequence[Expected]) -> dict[str, list[Expected]]:
-    names: dict[str, list[Expected]] = {}
-    for point in expected:
-        names.setdefault(str(point.fields["name"]), []).append(point)
-    return names
 
 
 def _quoted(name: str) -> str:
